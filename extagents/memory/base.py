@@ -1,0 +1,151 @@
+"""The memory's protocol: what runs leave behind, and what their agents share.
+
+One protocol, several backends (`sqlite`, `redis`), one conformance suite (`extagents.testing.memory_conformance`).
+The memory is the checkpoint: a run killed at any instant goes on from what was posted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Literal, Protocol, runtime_checkable
+
+from extagents.budget import Amount, Budget
+from extagents.types import Fact, Frozen, Report, Usage
+
+RunStatus = Literal["running", "done", "partial", "failed"]
+
+
+class Manifest(Frozen):
+    """What a run was started with; written once. With the reports posted before a wave it decides every later prompt.
+
+    `shards` is the packing: for every shard its id and its pieces as (document id, start, end).
+    """
+
+    run: str
+    question: str
+    created: float
+    model: str
+    settings: dict[str, Any]
+    corpus: str
+    packing: str
+    shards: tuple[tuple[str, tuple[tuple[str, int, int], ...]], ...] = ()
+    schema_version: int = 1
+
+
+class RunRecord(Frozen):
+    """A stored run. `state` is the coordinator's own small state (phase, round, plan), `answer` what it ended with."""
+
+    manifest: Manifest
+    status: RunStatus
+    updated: float
+    state: dict[str, Any] = {}
+    answer: dict[str, Any] | None = None
+    reports: int = 0
+    spent: Usage = Usage()
+
+
+class Note(Frozen):
+    """One version of an agent's notes."""
+
+    run: str
+    name: str
+    version: int
+    content: dict[str, Any]
+
+
+@runtime_checkable
+class Memory(Protocol):
+    """All coroutines raise `extagents.errors.StoreError` and nothing else when the store fails.
+
+    A memory object belongs to one tenant. Names (of runs, notes, cache keys) may be any text.
+    """
+
+    url: str
+
+    # ---- runs
+    async def create_run(self, manifest: Manifest) -> bool:
+        """Stores the manifest; False (and nothing changed) if a run of that name is there already."""
+        ...
+
+    async def load_run(self, run: str) -> RunRecord | None: ...
+
+    async def list_runs(self) -> list[RunRecord]:
+        """All runs, the most recently updated first. Manifests come without `shards`."""
+        ...
+
+    async def update_run(
+        self,
+        run: str,
+        *,
+        status: RunStatus | None = None,
+        state: dict[str, Any] | None = None,
+        answer: dict[str, Any] | None = None,
+    ) -> None:
+        """Replaces what is given, leaves the rest; a run that is not there is left alone."""
+        ...
+
+    async def forget_run(self, run: str) -> bool:
+        """Deletes everything stored under the run; False if there was nothing."""
+        ...
+
+    # ---- reports and the ledger of facts
+    async def post(self, report: Report, *, cache_key: str | None = None) -> bool:
+        """Stores a report in one atomic step, keyed by (run, round, shard, version); False if it was there already.
+
+        The same step adds its facts to the ledger and, with `cache_key`, puts the findings into the tenant's read cache.
+        """
+        ...
+
+    async def reports(self, run: str, *, before_wave: int | None = None, after_wave: int | None = None) -> list[Report]:
+        """The run's reports with after_wave < wave < before_wave, ordered by (round, shard, version), whatever order they came in."""
+        ...
+
+    async def knowledge(self, run: str, budget_tokens: int, *, without: str | None = None, question: int = 0) -> list[Fact]:
+        """The top of the ledger under a token budget, facts of shard `without` left out: ExtAgents' synchronisation."""
+        ...
+
+    # ---- read cache, across runs of the tenant
+    async def cached(self, keys: Sequence[str]) -> list[Report | None]:
+        """For every key the report stored under it, or None."""
+        ...
+
+    # ---- notes
+    async def write_note(self, run: str, name: str, content: dict[str, Any]) -> int:
+        """Adds a version and returns its number (from 1); older versions stay."""
+        ...
+
+    async def read_note(self, run: str, name: str, version: int | None = None) -> Note | None:
+        """The given or the newest version."""
+        ...
+
+    # ---- budget
+    async def reserve(self, run: str, call: str, amount: Amount, budget: Budget, *, keep: Amount = Amount()) -> bool:
+        """Reserves `amount` under the name `call` if spent + reserved + amount + keep stays within the budget; atomic.
+
+        Reserving again under a name that is still reserved replaces that reservation.
+        """
+        ...
+
+    async def settle(self, run: str, call: str, usage: Usage) -> None:
+        """Ends the reservation `call` and adds what was really used; without a reservation it only adds."""
+        ...
+
+    async def spent(self, run: str) -> Usage: ...
+
+    # ---- events
+    async def append_event(self, run: str, event: dict[str, Any]) -> None: ...
+
+    async def events(self, run: str) -> list[dict[str, Any]]:
+        """In the order in which they were appended; at most the newest 10,000 are kept."""
+        ...
+
+    # ---- the rest
+    async def secret(self) -> bytes:
+        """32 random bytes, made once per tenant and kept: keys the nonces that fence documents off in prompts."""
+        ...
+
+    async def check(self) -> list[str]:
+        """Warnings about how this store is set up (no persistence, an evicting policy); empty if all is well."""
+        ...
+
+    async def aclose(self) -> None: ...

@@ -1,0 +1,403 @@
+"""What travels between the parts: frozen pydantic models, inputs and outputs of every role included.
+
+Offsets are characters into a document's extracted text. Sizes are tokens unless a name says otherwise.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal, Protocol
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Kind = Literal["lookup", "multi_hop", "aggregate", "summary"]
+AnswerType = Literal["name", "person", "place", "organization", "date", "number", "yes_no", "list", "text"]
+Effort = Literal["quick", "balanced", "thorough"]
+Strategy = Literal["fused", "parallel", "single"]
+Role = Literal["planner", "reader", "reasoner", "fusion", "single"]
+StoppedBy = Literal["budget", "deadline", "cancelled"]
+PathName = Literal["single", "ladder", "memory", "table"]
+
+
+class Frozen(BaseModel):
+    """Base of everything that travels: immutable, and nothing undeclared gets in."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+# ------------------------------------------------------------------ input
+
+
+class Document(Frozen):
+    """A text with an identity. `pages` holds the character offset at which each page starts, if it has pages."""
+
+    text: str
+    id: str = ""
+    title: str = ""
+    pages: tuple[int, ...] = ()
+    metadata: dict[str, Any] = Field(default_factory=dict)
+
+    def page_at(self, offset: int) -> int | None:
+        """The 1-based page that holds the character at `offset`, or None where the document has no pages."""
+        from bisect import bisect_right
+
+        return bisect_right(self.pages, offset) if self.pages else None
+
+
+class Unreadable(Frozen):
+    """An input that could not be read, and why."""
+
+    path: str
+    reason: str
+
+
+class Piece(Frozen):
+    """A span of one document: `text[start:end]` of the document at position `document` in the corpus."""
+
+    document: int
+    start: int
+    end: int
+
+
+class Shard(Frozen):
+    """What one reader call reads: pieces of documents in order. `tokens` counts headers too."""
+
+    id: str
+    position: int
+    pieces: tuple[Piece, ...]
+    tokens: int
+
+
+class Section(Frozen):
+    """A piece with its text: `text == document.text[start:end]`; `page` is where it starts."""
+
+    document: str
+    title: str
+    text: str
+    start: int
+    end: int
+    page: int | None = None
+
+
+class ShardText(Frozen):
+    """A shard with its text, as a reader sees it."""
+
+    id: str
+    sections: tuple[Section, ...]
+
+
+class Hit(Frozen):
+    """A passage found by the index: `text == document.text[start:end]`, best score first."""
+
+    document: str
+    title: str
+    start: int
+    end: int
+    page: int | None
+    text: str
+    score: float
+
+
+class TermStatistics(Protocol):
+    """How often terms occur in the corpus: all that the extractive model knows of the world."""
+
+    @property
+    def passages(self) -> int:
+        """Number of passages counted."""
+        ...
+
+    def frequency(self, term: str) -> int:
+        """In how many passages the (already normalised) term occurs."""
+        ...
+
+    def terms(self, text: str) -> list[str]:
+        """The normalised terms of a text, in order, as the index sees them (stemmed; n-grams for Chinese)."""
+        ...
+
+
+# ------------------------------------------------------------------ facts
+
+
+class Fact(Frozen):
+    """One finding of a reader. `quote` is the document's own text at [start:end] when `verified`, else the reader's words."""
+
+    id: str
+    claim: str
+    quote: str
+    document: str
+    start: int | None = None
+    end: int | None = None
+    page: int | None = None
+    relevance: float = Field(ge=0.0, le=1.0)
+    shard: str
+    round: int
+    title: str = ""
+    corroboration: int = 1
+
+    @property
+    def verified(self) -> bool:
+        """Whether the quote was located in the document."""
+        return self.start is not None
+
+
+class Finding(Frozen):
+    """What one reading brought for one question: facts, what is missing, whether something goes on elsewhere."""
+
+    facts: tuple[Fact, ...] = ()
+    queries: tuple[str, ...] = ()
+    continues: bool = False
+
+
+class Usage(Frozen):
+    """What model calls cost. `cost` is in USD and None where no price is known. `cached_tokens` are part of `input_tokens`."""
+
+    calls: int = 0
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cached_tokens: int = 0
+    retries: int = 0
+    cost: float | None = None
+
+    def __add__(self, other: Usage) -> Usage:
+        cost = None if self.cost is None and other.cost is None else (self.cost or 0.0) + (other.cost or 0.0)
+        return Usage(
+            calls=self.calls + other.calls,
+            input_tokens=self.input_tokens + other.input_tokens,
+            output_tokens=self.output_tokens + other.output_tokens,
+            cached_tokens=self.cached_tokens + other.cached_tokens,
+            retries=self.retries + other.retries,
+            cost=cost,
+        )
+
+
+class Report(Frozen):
+    """All that one reader call found in one shard, for every question it was asked: one atomic write.
+
+    `wave` numbers the supersteps of a run from 0; a prompt of wave w sees reports of waves < w only.
+    `failure` holds the reason when the shard could not be read; `findings` is then empty.
+    """
+
+    run: str
+    round: int
+    wave: int
+    shard: str
+    version: str
+    findings: tuple[Finding, ...]
+    usage: Usage = Usage()
+    failure: str | None = None
+    cached: bool = False
+
+
+# ------------------------------------------------------------------ roles: inputs and outputs
+
+
+class Turn(Frozen):
+    """An earlier turn of the conversation."""
+
+    role: Literal["user", "assistant"]
+    content: str
+
+
+class PlannerInput(Frozen):
+    """What the planner sees: the question as given, what came before it, and a glance at the input."""
+
+    question: str
+    instructions: str = ""
+    history: tuple[Turn, ...] = ()
+    sources: tuple[str, ...] = ()
+
+
+class Plan(Frozen):
+    """The question taken apart (QwenLong-L1.5, arXiv 2512.12967): what to find (`core`) and how to say it (`instructions`)."""
+
+    core: str = Field(description="the question alone, complete without the conversation")
+    instructions: str = Field(description="how the answer is to look (form, length, language); empty if nothing is asked")
+    kind: Kind = Field(description="lookup, multi_hop, aggregate or summary")
+    answer_type: AnswerType = Field(description="what kind of thing the answer is")
+    queries: list[str] = Field(description="search queries that lead to the evidence, at most 5")
+
+
+class ReaderQuestion(Frozen):
+    """One question put to a reader, with what the others know and what is still missing."""
+
+    core: str
+    knowledge: tuple[Fact, ...] = ()
+    open_queries: tuple[str, ...] = ()
+
+
+class ReaderInput(Frozen):
+    """A shard and the questions asked of it. `statistics` never leaves the process."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
+
+    shard: ShardText
+    questions: tuple[ReaderQuestion, ...]
+    round: int = 1
+    answer_type: AnswerType = "text"
+    statistics: Any = Field(default=None, exclude=True, repr=False)
+
+
+class ReportedFact(Frozen):
+    """A fact as a reader writes it, before its quote is located."""
+
+    claim: str = Field(description="what the text says that helps, one self-contained sentence that names its subject")
+    quote: str = Field(description="the words of the text that say so, copied exactly")
+    relevance: float = Field(ge=0.0, le=1.0, description="how much it helps, 0 to 1")
+
+
+class Reading(Frozen):
+    """A reader's answer, in one call."""
+
+    facts: list[ReportedFact] = Field(description="what helps to answer; empty if the text holds nothing")
+    queries: list[str] = Field(description="what is missing and would be worth looking for elsewhere; at most 3")
+    continues: bool = Field(description="true if something that matters is cut off at the start or end of the text")
+
+
+class ReasonerInput(Frozen):
+    """One rung of the ladder: facts best first, labelled 1…n in the prompt."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
+
+    question: str
+    facts: tuple[Fact, ...]
+    kind: Kind = "lookup"
+    answer_type: AnswerType = "text"
+    statistics: Any = Field(default=None, exclude=True, repr=False)
+
+
+class Verdict(Frozen):
+    """A reasoner's judgement on one rung. `facts` are the labels of the facts that the answer rests on."""
+
+    answerable: bool = Field(description="true only if the facts answer the question")
+    answer: str = Field(description="the answer alone, as short as it can be; empty if not answerable")
+    confidence: float = Field(ge=0.0, le=1.0, description="how sure, 0 to 1")
+    facts: list[int] = Field(description="numbers of the facts that the answer rests on")
+    queries: list[str] = Field(description="what is missing and would be worth looking for; at most 3")
+
+
+class SingleInput(Frozen):
+    """The single pass: everything that fits the window, and the question."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
+
+    shard: ShardText
+    question: str
+    kind: Kind = "lookup"
+    answer_type: AnswerType = "text"
+    statistics: Any = Field(default=None, exclude=True, repr=False)
+
+
+class SinglePass(Frozen):
+    """The single pass' answer: the evidence first, then the verdict."""
+
+    facts: list[ReportedFact] = Field(description="the evidence, each with its exact words; empty if there is none")
+    answerable: bool = Field(description="true only if the text answers the question")
+    answer: str = Field(description="the answer alone, as short as it can be; empty if not answerable")
+    confidence: float = Field(ge=0.0, le=1.0, description="how sure, 0 to 1")
+
+
+class Candidate(Frozen):
+    """An answer that one path offers, with the facts it rests on."""
+
+    path: PathName
+    answer: str
+    confidence: float = Field(ge=0.0, le=1.0)
+    facts: tuple[Fact, ...] = ()
+
+
+class FusionInput(Frozen):
+    """What the fusion agent sees: the question, how the answer is to look, the candidates and their verified facts."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
+
+    question: str
+    instructions: str = ""
+    candidates: tuple[Candidate, ...]
+    facts: tuple[Fact, ...]
+    kind: Kind = "lookup"
+    answer_type: AnswerType = "text"
+    statistics: Any = Field(default=None, exclude=True, repr=False)
+
+
+class Fused(Frozen):
+    """The fusion agent's answer: nothing in it that the candidates and their facts do not hold."""
+
+    answerable: bool = Field(description="true only if the facts support an answer")
+    answer: str = Field(description="the final answer in the form asked for; empty if not answerable")
+    confidence: float = Field(ge=0.0, le=1.0, description="how sure, 0 to 1")
+    facts: list[int] = Field(description="numbers of the facts that the answer rests on")
+
+
+# ------------------------------------------------------------------ output
+
+
+class Citation(Frozen):
+    """Where an answer stands: `quote == text[start:end]` of the document. Only verified quotes are cited."""
+
+    document: str
+    start: int
+    end: int
+    page: int | None
+    quote: str
+    verified: bool = True
+
+
+class CandidateAnswer(Frozen):
+    """A candidate as the answer shows it."""
+
+    path: PathName
+    answer: str
+    confidence: float
+
+
+class Coverage(Frozen):
+    """How much of the input was read."""
+
+    shards_read: int = 0
+    shards: int = 0
+    failed: int = 0
+    tokens_read: int = 0
+    tokens: int = 0
+    rounds: int = 0
+
+
+class Answer(Frozen):
+    """What `ask` returns; `model_dump()` is exactly the object that `--json` prints, `data` (the filled schema) apart."""
+
+    answer: str
+    answered: bool
+    confidence: float
+    kind: Kind
+    strategy: Strategy
+    citations: tuple[Citation, ...] = ()
+    candidates: tuple[CandidateAnswer, ...] = ()
+    table: dict[str, Any] | None = None
+    notices: tuple[str, ...] = ()
+    partial: bool = False
+    stopped_by: StoppedBy | None = None
+    coverage: Coverage = Coverage()
+    usage: Usage = Usage()
+    model: str = ""
+    run_id: str = ""
+    seconds: float = 0.0
+    data: Any = Field(default=None, exclude=True)
+
+    @property
+    def text(self) -> str:
+        """The bare answer; "" when nothing in the input answers the question."""
+        return self.answer
+
+    def __str__(self) -> str:
+        return self.answer
+
+
+class Estimate(Frozen):
+    """What a run would cost, lowest and highest, before anything is spent. `packing` says how shards are formed."""
+
+    shards: int
+    tokens: int
+    packing: str
+    calls: tuple[int, int]
+    input_tokens: tuple[int, int]
+    output_tokens: tuple[int, int]
+    cost: tuple[float, float] | None
+    model: str
