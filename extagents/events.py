@@ -1,0 +1,117 @@
+"""What `astream` yields: one typed union, in the order in which things happen."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from extagents.types import Answer, Fact, Finding, Frozen, Plan, Usage
+
+
+class Planned(Frozen):
+    """The question was taken apart and the input was cut. `route` says which way the run goes; `packing` how shards are formed."""
+
+    type: Literal["planned"] = "planned"
+    run_id: str
+    plan: Plan
+    route: Literal["single", "rounds"]
+    packing: str
+    shards: int
+    tokens: int
+    documents: int
+
+
+class ShardRead(Frozen):
+    """A reader finished a shard (`failure` says why, if it could not). `read` counts distinct shards read so far."""
+
+    type: Literal["shard_read"] = "shard_read"
+    shard: str
+    round: int
+    facts: int
+    read: int
+    shards: int
+    tokens_read: int
+    failure: str | None = None
+    cached: bool = False
+    usage: Usage = Usage()
+
+
+class FactsFound(Frozen):
+    """New facts entered the ledger."""
+
+    type: Literal["facts"] = "facts"
+    facts: tuple[Fact, ...]
+    total: int
+
+
+class WaveStarted(Frozen):
+    """A wave of readers starts: `shards` of them in round `round`, by `reason` (best first, gated, re-reading)."""
+
+    type: Literal["wave"] = "wave"
+    wave: int
+    round: int
+    shards: int
+    lanes: int
+    reason: str
+
+
+class RungJudged(Frozen):
+    """The reasoner judged the top `size` facts."""
+
+    type: Literal["rung"] = "rung"
+    wave: int
+    size: int
+    answerable: bool
+    answer: str
+    confidence: float
+
+
+class VerdictReached(Frozen):
+    """The ladder's verdict after a wave; `stable` when two rungs agree, `verified` when it stands in a located quote."""
+
+    type: Literal["verdict"] = "verdict"
+    wave: int
+    answer: str
+    answerable: bool
+    stable: bool
+    verified: bool
+    confidence: float
+    finding: Finding = Finding()
+
+
+class AnswerDelta(Frozen):
+    """A piece of the final answer's text, as the model writes it."""
+
+    type: Literal["answer_delta"] = "answer_delta"
+    text: str
+
+
+class Notice(Frozen):
+    """Something the user should know: no model configured, an unreadable file, a failed shard, a budget that ended."""
+
+    type: Literal["notice"] = "notice"
+    message: str
+
+
+class Progress(Frozen):
+    """Where the run stands: the phase, calls in flight, what was spent. Emitted at phase changes."""
+
+    type: Literal["progress"] = "progress"
+    phase: Literal["load", "index", "plan", "read", "reason", "fuse", "done"]
+    in_flight: int = 0
+    concurrency: int = 0
+    usage: Usage = Usage()
+
+
+class Answered(Frozen):
+    """The last event: the answer."""
+
+    type: Literal["answer"] = "answer"
+    answer: Answer
+
+
+Event = Annotated[
+    Planned | ShardRead | FactsFound | WaveStarted | RungJudged | VerdictReached | AnswerDelta | Notice | Progress | Answered,
+    Field(discriminator="type"),
+]

@@ -1,0 +1,61 @@
+"""Every setting of a coordinator, with its unit, default and reason; read from arguments, then `EXTAGENTS_*` variables."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from extagents.budget import Budget
+from extagents.types import Effort, Role, Strategy
+
+Rounds = Annotated[int, Field(ge=1, le=20)] | Literal["all"]
+
+
+class Settings(BaseSettings):
+    """What a run depends on. Frozen; unknown names are refused. Precedence: argument, environment, default."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="EXTAGENTS_", frozen=True, extra="forbid", env_nested_delimiter="__", protected_namespaces=()
+    )
+
+    model: str = Field(
+        default="extractive",
+        description="model of every role: extractive | openai:NAME | langchain:PROVIDER:NAME",
+    )
+    models: dict[Role, str] = Field(
+        default_factory=dict, description="a model for single roles (planner, reader, reasoner, single, fusion)"
+    )
+    base_url: str | None = Field(
+        default=None, description="endpoint of openai: models; else OPENAI_BASE_URL, else OpenAI's own"
+    )
+    api_key: SecretStr | None = Field(default=None, repr=False, description="key of openai: models; else OPENAI_API_KEY")
+    memory: str | None = Field(
+        default=None,
+        description="memory URL: sqlite:///PATH | memory:// | redis://… | rediss://… | unix://…; default: a file in the user's data folder",
+    )
+    tenant: str = Field(default="default", min_length=1, description="whose memory it is; tenants cannot see each other")
+    budget: Budget = Field(default_factory=Budget, description="hard ceilings of one run")
+    effort: Effort = Field(
+        default="balanced", description="thorough reads everything once before it may stop; balanced and quick may stop earlier"
+    )
+    strategy: Strategy = Field(
+        default="fused", description="fused: one pass if the input fits, else the ladder; or one of them alone"
+    )
+    rounds: Rounds = Field(
+        default=5, description="most reading rounds; all: re-read everything each round (ExtAgents as published)"
+    )
+    shard_tokens: int | None = Field(
+        default=None, ge=64, description="most tokens of a shard; default: shards that grow down the ranking (2k, 4k, 8k)"
+    )
+    window: int | None = Field(default=None, ge=512, description="context window in tokens; default: asked of the model")
+    concurrency: int = Field(default=64, ge=1, le=4096, description="most model calls in flight")
+    knowledge_tokens: int = Field(
+        default=1_500,
+        ge=0,
+        description="tokens of shared knowledge in a reader's prompt (more brought nothing: docs/decisions.md)",
+    )
+    timeout: float = Field(default=120.0, gt=0, description="seconds one model call may take")
+    seed: int | None = Field(default=None, description="sampling seed handed to the model, where it takes one")
+    read_cache: bool = Field(default=True, description="reuse what an earlier run with the same prompt read in the same shard")
