@@ -10,7 +10,7 @@ from extagents.types import Answer, Fact, Finding, Frozen, Plan, Usage
 
 
 class Planned(Frozen):
-    """The question was taken apart and the input was cut. `route` says which way the run goes; `packing` how shards are formed."""
+    """The question was taken apart and the input cut. `route` says which way the run goes, `packing` how shards are formed."""
 
     type: Literal["planned"] = "planned"
     run_id: str

@@ -33,19 +33,15 @@ class Settings(BaseSettings):
     api_key: SecretStr | None = Field(default=None, repr=False, description="key of openai: models; else OPENAI_API_KEY")
     memory: str | None = Field(
         default=None,
-        description="memory URL: sqlite:///PATH | memory:// | redis://… | rediss://… | unix://…; default: a file in the user's data folder",
+        description="sqlite:///PATH | memory:// | redis://… | rediss://… | unix://…; default: a file in the user's data folder",
     )
     tenant: str = Field(default="default", min_length=1, description="whose memory it is; tenants cannot see each other")
     budget: Budget = Field(default_factory=Budget, description="hard ceilings of one run")
     effort: Effort = Field(
-        default="balanced", description="thorough reads everything once before it may stop; balanced and quick may stop earlier"
+        default="balanced", description="thorough reads everything before it may stop; balanced and quick may stop earlier"
     )
-    strategy: Strategy = Field(
-        default="fused", description="fused: one pass if the input fits, else the ladder; or one of them alone"
-    )
-    rounds: Rounds = Field(
-        default=5, description="most reading rounds; all: re-read everything each round (ExtAgents as published)"
-    )
+    strategy: Strategy = Field(default="fused", description="fused: one pass if the input fits, else the ladder; or one alone")
+    rounds: Rounds = Field(default=5, description="most reading rounds; all: re-read everything every round, as published")
     shard_tokens: int | None = Field(
         default=None, ge=64, description="most tokens of a shard; default: shards that grow down the ranking (2k, 4k, 8k)"
     )
@@ -54,7 +50,7 @@ class Settings(BaseSettings):
     knowledge_tokens: int = Field(
         default=1_500,
         ge=0,
-        description="tokens of shared knowledge in a reader's prompt (more brought nothing: docs/decisions.md)",
+        description="tokens of shared knowledge in a reader's prompt; more brought nothing",
     )
     timeout: float = Field(default=120.0, gt=0, description="seconds one model call may take")
     seed: int | None = Field(default=None, description="sampling seed handed to the model, where it takes one")
