@@ -1,0 +1,145 @@
+"""When two answers are the same, and when an answer stands in a quote. Pure text, no model."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable
+from functools import lru_cache
+
+from extagents.types import AnswerType, Kind
+
+_ARTICLES = frozenset(("a", "an", "the"))
+_WORD = re.compile(r"[^\W_]+(?:\.\d+)?")
+_NUMBER = re.compile(r"[-−]?\d[\d,   ]*(?:\.\d+)?(?:\s*(?:%|percent|thousand|million|billion|trillion|万|亿))?", re.IGNORECASE)
+_SCALE = {"thousand": 1e3, "million": 1e6, "billion": 1e9, "trillion": 1e12, "万": 1e4, "亿": 1e8}
+_MONTHS = {
+    name: number
+    for number, names in enumerate(
+        ("january jan", "february feb", "march mar", "april apr", "may", "june jun", "july jul", "august aug",
+         "september sep sept", "october oct", "november nov", "december dec"), start=1)
+    for name in names.split()
+}  # fmt: skip
+_DATES = (
+    re.compile(r"(?P<y>\d{4})[-/.](?P<m>\d{1,2})[-/.](?P<d>\d{1,2})"),
+    re.compile(r"(?P<y>\d{4})\s*年\s*(?P<m>\d{1,2})\s*月(?:\s*(?P<d>\d{1,2})\s*日)?"),
+    re.compile(r"(?P<d>\d{1,2})(?:st|nd|rd|th)?\s+(?:of\s+)?(?P<n>[A-Za-z]{3,9})\.?,?\s+(?P<y>\d{4})"),
+    re.compile(r"(?P<n>[A-Za-z]{3,9})\.?\s+(?P<d>\d{1,2})(?:st|nd|rd|th)?,?\s+(?P<y>\d{4})"),
+    re.compile(r"(?P<n>[A-Za-z]{3,9})\.?,?\s+(?P<y>\d{4})"),
+)
+_YES = frozenset(("yes", "true", "correct", "是", "是的", "对"))
+_NO = frozenset(("no", "false", "incorrect", "不", "否", "不是", "没有"))
+
+
+@lru_cache(maxsize=16_384)
+def normalise(text: str) -> str:
+    """Unicode-folded, lower case, without punctuation and articles; decimals keep their point. Words are joined by a space."""
+    text = unicodedata.normalize("NFKC", text).casefold().replace("’", "'").replace("'s", " s")
+    text = re.sub(r"(?<=\d),(?=\d{3})", "", text)
+    words = [word for word in _WORD.findall(text) if word not in _ARTICLES]
+    return " ".join(words)
+
+
+def date_of(text: str) -> tuple[int, int, int] | None:
+    """(year, month, day) of the first date in the text, 0 where the day is not said; None where there is no date."""
+    for pattern in _DATES:
+        for match in pattern.finditer(text):
+            found = match.groupdict()
+            month = int(found["m"]) if found.get("m") else _MONTHS.get((found.get("n") or "").lower(), 0)
+            if 1 <= month <= 12:
+                return int(found["y"]), month, int(found.get("d") or 0)
+    return None
+
+
+def number_of(text: str) -> tuple[float, str] | None:
+    """Value and unit where the text is one number with at most three words around it; None otherwise."""
+    matches = _NUMBER.findall(text)
+    if len(matches) != 1:
+        return None
+    raw = matches[0].strip()
+    unit = " ".join(word for word in normalise(text.replace(raw, " ")).split() if word not in ("about", "approximately", "of"))
+    if len(unit.split()) > 3:
+        return None
+    scale = 1.0
+    for name, factor in _SCALE.items():
+        if raw.lower().endswith(name):
+            scale, raw = factor, raw[: -len(name)]
+    percent = "%" in raw or "percent" in raw.lower()
+    digits = re.sub(r"[^\d.\-]", "", raw.replace("−", "-"))
+    try:
+        return float(digits) * scale, f"% {unit}".strip() if percent else unit
+    except ValueError:
+        return None
+
+
+def yes_or_no(text: str) -> bool | None:
+    """True for yes, False for no, None for anything else; a leading yes or no counts."""
+    first = normalise(text).split(" ", 1)[0]
+    return True if first in _YES else False if first in _NO else None
+
+
+def items_of(text: str) -> frozenset[str]:
+    """The normalised items of a list answer, separated by commas, semicolons, line ends or a last "and"."""
+    parts = re.split(r"[;\n、；]|,(?!\d{3}\b)|，|\band\b|和", text)
+    return frozenset(item for item in (normalise(part) for part in parts) if item)
+
+
+@lru_cache(maxsize=16_384)
+def same(one: str, other: str, answer_type: AnswerType = "text") -> bool:
+    """Whether two answers say the same: dates by date, numbers by value and unit, lists as sets, names by their words."""
+    first, second = normalise(one), normalise(other)
+    if not first or not second:
+        return False
+    if first == second:
+        return True
+    if answer_type == "yes_no":
+        verdict = yes_or_no(one)
+        return verdict is not None and verdict == yes_or_no(other)
+    if answer_type == "list":
+        return items_of(one) == items_of(other)
+    one_date, other_date = date_of(one), date_of(other)
+    if one_date and other_date:
+        return one_date == other_date
+    one_number, other_number = number_of(one), number_of(other)
+    if one_number and other_number:
+        units = one_number[1] == other_number[1] or not one_number[1] or not other_number[1]
+        return units and abs(one_number[0] - other_number[0]) <= 1e-9 * max(abs(one_number[0]), 1.0)
+    short, long = sorted((first, second), key=len)
+    if answer_type in ("number", "date") or short.isdigit():
+        return False
+    if _has_cjk(short):
+        return short.replace(" ", "") in long.replace(" ", "") and len(short) * 2 >= len(long)
+    return f" {short} " in f" {long} " and len(short.split()) * 3 >= len(long.split())
+
+
+def stands_in(answer: str, quotes: Iterable[str]) -> bool:
+    """Whether the answer's words stand in one of the quotes: as a phrase, as the same date or number, or word by word."""
+    wanted = normalise(answer)
+    if not wanted:
+        return False
+    date, number = date_of(answer), number_of(answer)
+    words = set(wanted.split())
+    for quote in quotes:
+        shown = normalise(quote)
+        if f" {wanted} " in f" {shown} ":
+            return True
+        if _has_cjk(wanted) and wanted.replace(" ", "") in shown.replace(" ", ""):
+            return True
+        if date and date_of(quote) == date:
+            return True
+        if number and any(number_of(found) and number_of(found)[0] == number[0] for found in _NUMBER.findall(quote)):  # type: ignore[index]
+            return True
+        if len(words) >= 3 and words <= set(shown.split()):
+            return True
+    return False
+
+
+def quotable(kind: Kind, answer_type: AnswerType, answer: str) -> bool:
+    """Whether such an answer can be expected to stand in a quote; yes or no, counts, sums, comparisons and lists cannot."""
+    if answer_type in ("yes_no", "list") or yes_or_no(answer) is not None:
+        return False
+    return kind not in ("aggregate", "summary")
+
+
+def _has_cjk(text: str) -> bool:
+    return any("㐀" <= char <= "鿿" or "぀" <= char <= "ヿ" for char in text)

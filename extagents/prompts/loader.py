@@ -1,0 +1,60 @@
+"""Loads the templates and fills them. Slots are filled in one pass, so that text with braces in it stays as it is."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import re
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib.resources import files
+from typing import Literal
+
+from pydantic import BaseModel
+
+from extagents.text import cjk_share
+from extagents.types import Role
+
+Language = Literal["en", "zh"]
+SLOT = re.compile(r"\{\{(\w+)\}\}")
+
+
+@dataclass(frozen=True, slots=True)
+class Rendered:
+    """A rendered prompt: what stands first for every call of the role (`system`), and the call's own part (`user`)."""
+
+    system: str
+    user: str
+
+
+def language_of(question: str) -> Language:
+    """The language whose templates are used: Chinese where a good part of the question is Chinese, English otherwise."""
+    return "zh" if cjk_share(question) > 0.2 else "en"
+
+
+@lru_cache(maxsize=32)
+def _template(role: Role, language: Language) -> tuple[str, tuple[str, ...]]:
+    """The system text, and the user text split at its slots: text, slot, text, slot, …, text."""
+    text = files("extagents.prompts").joinpath(f"{role}.{language}.md").read_text(encoding="utf-8")
+    _, system, user = re.split(r"^## (?:system|user)\n", text, flags=re.MULTILINE)
+    return system.strip(), tuple(SLOT.split(user.strip()))
+
+
+def render(role: Role, language: Language, **slots: str) -> Rendered:
+    """Fills the role's template. A slot without a value is a KeyError: templates and agents must agree."""
+    system, parts = _template(role, language)
+    return Rendered(system=system, user="".join(slots[part] if i % 2 else part for i, part in enumerate(parts)))
+
+
+@lru_cache(maxsize=256)
+def version(role: Role, language: Language, output: type[BaseModel]) -> str:
+    """A hash that changes whenever the template or the schema of the answer does."""
+    system, parts = _template(role, language)
+    schema = json.dumps(output.model_json_schema(), sort_keys=True)
+    return hashlib.blake2b("\0".join((system, *parts, schema)).encode(), digest_size=8).hexdigest()
+
+
+def nonce(secret: bytes, content: str) -> str:
+    """The code in a shard's marker lines: fixed for (secret, content), so that prefixes repeat, and not to be guessed."""
+    return hmac.new(secret, content.encode("utf-8", "surrogatepass"), hashlib.sha256).hexdigest()[:12]

@@ -1,0 +1,54 @@
+"""How shards, facts and candidates look inside a prompt. Pure text from typed values, the same for the same input."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from extagents.types import Candidate, Fact, ShardText, Turn
+
+NOTHING = "(none)"
+
+
+def show_shard(shard: ShardText) -> str:
+    """Every section under a header with its title and page; the title is left out where the text itself begins with it."""
+    parts = []
+    for section in shard.sections:
+        page = f", page {section.page}" if section.page is not None else ""
+        title = "" if section.start == 0 and section.text.startswith(section.title) else section.title
+        part = f" (continued at {section.start})" if section.start else ""
+        parts.append(f"[Document: {title or section.document}{page}{part}]\n{section.text.rstrip()}")
+    return "\n\n".join(parts)
+
+
+def show_facts(facts: Sequence[Fact], *, quotes: bool = True) -> str:
+    """Numbered from 1: the claim, and under it the quote with its source."""
+    lines = []
+    for number, fact in enumerate(facts, start=1):
+        lines.append(f"[{number}] {one_line(fact.claim)}")
+        if quotes:
+            source = fact.title or fact.document
+            page = f", page {fact.page}" if fact.page is not None else ""
+            lines.append(f'    "{one_line(fact.quote)}" ({source}{page})')
+    return "\n".join(lines) or NOTHING
+
+
+def show_list(items: Iterable[str]) -> str:
+    """One item a line."""
+    return "\n".join(f"- {one_line(item)}" for item in items) or NOTHING
+
+
+def show_candidates(candidates: Sequence[Candidate]) -> str:
+    """One candidate a line with its path and confidence."""
+    return "\n".join(f"- {one_line(c.answer)} ({c.path}, confidence {c.confidence:.2f})" for c in candidates) or NOTHING
+
+
+def show_history(turns: Sequence[Turn]) -> str:
+    """The conversation so far, or nothing at all."""
+    if not turns:
+        return ""
+    return "# Conversation so far\n" + "\n".join(f"{turn.role}: {one_line(turn.content)}" for turn in turns) + "\n\n"
+
+
+def one_line(text: str) -> str:
+    """White space folded, so that a document's text cannot imitate the prompt's own lines."""
+    return " ".join(text.split())
