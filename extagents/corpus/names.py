@@ -1,0 +1,281 @@
+"""The graph of mentions: names that the corpus itself defines, and the passages that mention them.
+
+A name is a title (without bracketed suffix, place or article), a heading, a file's stem, a defined symbol, a quoted Chinese
+title, a recurring Chinese phrase, or a capitalised phrase that occurs in at least two passages. Names are 64-bit hashes of
+their folded words, so that finding them is arithmetic over arrays and takes time linear in the corpus.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from extagents.corpus import terms as t
+
+LONGEST = 7
+"""Words of the longest name that is looked for."""
+
+_MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)
+_CONNECTED = "of the and de la le du von van der den di da del for in on at to s y e und et al el bin ibn"
+_CONNECTORS = frozenset(_CONNECTED.split())
+_BRACKETED = re.compile(r"\s*[(\[（][^()\[\]（）]*[)\]）]\s*$")
+_HEADING = re.compile(r"^(?:#{1,6}[ \t]+(.{2,80}?)[ \t#]*|={2,6}[ \t]*(.{2,80}?)[ \t]*={2,6})$", re.MULTILINE)
+_SYMBOL = re.compile(
+    r"^[ \t]*(?:export |public |private |static |async |pub )*"
+    r"(?:def|class|function|func|fn|struct|interface|enum|trait)[ \t]+(\w{3,60})",
+    re.MULTILINE,
+)
+_QUOTED = re.compile(r"《([^《》\n]{2,30})》|「([^「」\n]{2,20})」|『([^『』\n]{2,20})』|“([^“”\n]{2,20})”")
+_SUFFIX = re.compile(r"\.[A-Za-z0-9]{1,5}(?:\.gz)?$")
+
+
+def title_names(title: str, *, path: str = "") -> list[str]:
+    """What a document's title may be called in text, the full title first: without brackets, after-comma part, article."""
+    names = [title]
+    bare = _BRACKETED.sub("", title)
+    names.append(bare)
+    if ", " in bare:
+        names.append(bare.split(", ")[0])
+    names += [name[4:] for name in names if name.lower().startswith("the ")]
+    for name in (path, title):
+        if _SUFFIX.search(name) and " " not in name.strip():
+            names.append(_SUFFIX.sub("", name.rsplit("/", 1)[-1]))
+    return list(dict.fromkeys(name.strip() for name in names if name.strip()))
+
+
+def defined_names(text: str) -> list[tuple[int, str]]:
+    """Headings, defined symbols and quoted Chinese titles of a text, each with the character offset where it stands."""
+    found = (
+        [(match.start(), match.group(match.lastindex or 0)) for match in _HEADING.finditer(text)]
+        if "#" in text or "==" in text
+        else []
+    )
+    found += [(match.start(1), match.group(1)) for match in _SYMBOL.finditer(text)]
+    if any(mark in text for mark in "《「『“"):
+        for match in _QUOTED.finditer(text):
+            name = match.group(match.lastindex or 0)
+            if any(t.is_ideograph(c) for c in name):
+                found.append((match.start(), name))
+    return found
+
+
+def name_key(words: Iterable[str]) -> int:
+    """The hash of a name given as folded words."""
+    key = 0
+    for word in words:
+        key = (key * int(_MULTIPLIER) + t.word_hash(word)) & 0xFFFFFFFFFFFFFFFF
+    return key
+
+
+def phrase_key(text: str) -> int:
+    """The hash of a name as written; 0 where it has no words."""
+    return name_key(t.fold(word) for word in t.word_tokens(text))
+
+
+@dataclass(frozen=True)
+class Words:
+    """The words of all passages, without punctuation, as parallel arrays."""
+
+    surface: npt.NDArray[np.int32]
+    passage: npt.NDArray[np.int32]
+    gap: npt.NDArray[np.bool_]  # a phrase cannot go on from the word before
+    opening: npt.NDArray[np.bool_]  # first word of a sentence
+    sentence: npt.NDArray[np.int32]  # number of the sentence within the corpus
+
+
+def words_of(stream: npt.NDArray[np.int32], pointers: npt.NDArray[np.int64], flags: npt.NDArray[np.int16]) -> Words:
+    """Takes the words out of a stream of surface ids whose passages start at `pointers`."""
+    kinds = flags[stream]
+    positions = np.flatnonzero(kinds & t.WORD)
+    surface = stream[positions]
+    passage = (np.searchsorted(pointers, positions, side="right") - 1).astype(np.int32)
+    kind = kinds[positions]
+    between = np.diff(positions, prepend=-1) - 1
+    mark = kinds[np.maximum(positions - 1, 0)]
+    before = np.roll(kind, 1)
+    initial = (mark & t.FULL_STOP).astype(bool) & ((before & t.SHORT) != 0) & ((before & t.CAPITAL) != 0)
+    joined = (between == 0) | ((between == 1) & (((mark & t.JOINER) != 0) | initial))
+    fresh = np.diff(passage, prepend=-1) != 0
+    changed = ((kind ^ before) & t.CJK) != 0
+    ends = np.concatenate(([0], np.cumsum((kinds & t.SENTENCE_END) != 0)))[positions]
+    opening = (np.diff(ends, prepend=-1) != 0) & ~initial | fresh
+    return Words(
+        surface=surface,
+        passage=passage,
+        gap=~joined | fresh | changed,
+        opening=opening,
+        sentence=np.cumsum(opening).astype(np.int32),
+    )
+
+
+@dataclass(frozen=True)
+class Mentions:
+    """Names and where they are mentioned. Name i has hash `keys[i]` (sorted), passages and owning documents in CSR form."""
+
+    keys: npt.NDArray[np.uint64]
+    passages_at: npt.NDArray[np.int64]
+    passages: npt.NDArray[np.int32]
+    names_at: npt.NDArray[np.int64]  # by passage
+    names: npt.NDArray[np.int32]
+    sentences: npt.NDArray[np.int32]  # parallel to names: sentence within the passage
+    owners_at: npt.NDArray[np.int64]
+    owners: npt.NDArray[np.int32]  # documents that a name is the title of
+
+    def find(self, key: int) -> int:
+        """The name with this hash, or -1."""
+        at = int(np.searchsorted(self.keys, np.uint64(key)))
+        return at if at < len(self.keys) and int(self.keys[at]) == key else -1
+
+    def mentioning(self, name: int) -> npt.NDArray[np.int32]:
+        """Passages that mention the name, in corpus order."""
+        return self.passages[self.passages_at[name] : self.passages_at[name + 1]]
+
+    def owned(self, name: int) -> npt.NDArray[np.int32]:
+        """Documents whose title the name is."""
+        return self.owners[self.owners_at[name] : self.owners_at[name + 1]]
+
+    def in_passage(self, passage: int) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int32]]:
+        """Names that a passage mentions, and in which of its sentences."""
+        span = slice(self.names_at[passage], self.names_at[passage + 1])
+        return self.names[span], self.sentences[span]
+
+
+def find_mentions(
+    words: Words,
+    lexicon: Sequence[str],
+    flags: npt.NDArray[np.int16],
+    *,
+    passages: int,
+    titles: Sequence[tuple[int, int]],
+    defined: Sequence[int],
+) -> Mentions:
+    """All names and their mentions. `titles` pairs hashes with documents, `defined` are the hashes of other defined names.
+
+    `passages` is how many there are; `lexicon` and `flags` tell of each surface id how it is written and what it is.
+    """
+    folded = [t.fold(word) for word in lexicon]
+    hashes = np.fromiter(map(t.word_hash, folded), dtype=np.uint64, count=len(folded))
+    numbers: dict[str, int] = {}
+    fold_of = np.fromiter((numbers.setdefault(word, len(numbers)) for word in folded), dtype=np.int32, count=len(folded))
+    connector = np.fromiter((word in _CONNECTORS for word in folded), dtype=np.bool_, count=len(folded))
+
+    kind = flags[words.surface]
+    capital = ((kind & t.CAPITAL) != 0) & ((kind & t.STOP) == 0)
+    digit = (kind & t.DIGIT) != 0
+    inner = fold_of[words.surface]
+    lower = np.bincount(inner[(kind & (t.CAPITAL | t.CJK | t.DIGIT)) == 0], minlength=len(numbers))
+    upper = np.bincount(inner[capital & ~words.opening], minlength=len(numbers))
+    proper = (upper > lower)[inner] if len(inner) else np.zeros(0, dtype=np.bool_)
+    start = capital & (~words.opening | proper)
+    title_keys = np.unique(np.array([key for key, _ in titles], dtype=np.uint64))
+    named = np.unique(np.concatenate((title_keys, np.array(defined, dtype=np.uint64))))
+
+    keys, where, sure = _phrases(
+        words, hashes[words.surface], start, capital, digit, connector[words.surface], proper, kind, named
+    )
+    order = np.argsort(keys, kind="stable")
+    keys, where, sure = keys[order], where[order], sure[order]
+    return _assemble(keys, where, words, named, titles, passages)
+
+
+def _phrases(
+    words: Words,
+    hashes: npt.NDArray[np.uint64],
+    start: npt.NDArray[np.bool_],
+    capital: npt.NDArray[np.bool_],
+    digit: npt.NDArray[np.bool_],
+    connector: npt.NDArray[np.bool_],
+    proper: npt.NDArray[np.bool_],
+    kind: npt.NDArray[np.int16],
+    named: npt.NDArray[np.uint64],
+) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.int64], npt.NDArray[np.bool_]]:
+    """Every phrase that may be a name: hash and position of its first word, and whether it is one by its capitals."""
+    total = len(hashes)
+    gaps = np.concatenate(([0], np.cumsum(words.gap)))
+    weak = np.concatenate(([0], np.cumsum(~(capital | digit | connector))))
+    ideograph = (kind & t.CJK) != 0
+    content = (kind & t.STOP) == 0
+    rolling = np.zeros(total, dtype=np.uint64)
+    found_keys: list[npt.NDArray[np.uint64]] = []
+    found_at: list[npt.NDArray[np.int64]] = []
+    found_sure: list[npt.NDArray[np.bool_]] = []
+    with np.errstate(over="ignore"):
+        for length in range(1, LONGEST + 1):
+            if length > total:
+                break
+            count = total - length + 1
+            rolling = rolling[:count] * _MULTIPLIER + hashes[length - 1 :]
+            whole = gaps[length : length + count] - gaps[1 : count + 1] == 0
+            last = slice(length - 1, length - 1 + count)
+            by_case = start[:count] & whole
+            if length == 1:
+                by_case &= proper
+            else:
+                by_case &= (capital | digit)[last] & (weak[length : length + count] - weak[:count] == 0)
+            candidates = np.flatnonzero(by_case)
+            found_keys.append(rolling[candidates])
+            found_at.append(candidates)
+            found_sure.append(np.ones(len(candidates), dtype=np.bool_))
+            by_name = whole & ~by_case & content[:count] & ((length > 1) | capital[:count] | ideograph[:count] | digit[:count])
+            others = np.flatnonzero(by_name)
+            if len(named):
+                at = np.searchsorted(named, rolling[others])
+                others = others[named[np.minimum(at, len(named) - 1)] == rolling[others]]
+                found_keys.append(rolling[others])
+                found_at.append(others)
+                found_sure.append(np.zeros(len(others), dtype=np.bool_))
+    if not found_keys:
+        return np.zeros(0, np.uint64), np.zeros(0, np.int64), np.zeros(0, np.bool_)
+    return np.concatenate(found_keys), np.concatenate(found_at), np.concatenate(found_sure)
+
+
+def _assemble(
+    keys: npt.NDArray[np.uint64],
+    where: npt.NDArray[np.int64],
+    words: Words,
+    named: npt.NDArray[np.uint64],
+    titles: Sequence[tuple[int, int]],
+    passages: int,
+) -> Mentions:
+    passage = words.passage[where] if len(where) else np.zeros(0, np.int32)
+    unique, group = np.unique(keys, return_inverse=True)
+    pairs = np.unique(group.astype(np.int64) * passages + passage) if len(keys) else np.zeros(0, np.int64)
+    frequency = np.bincount(pairs // max(passages, 1), minlength=len(unique))
+    keep = frequency >= 2
+    if len(named) and len(unique):
+        at = np.minimum(np.searchsorted(named, unique), len(named) - 1)
+        keep |= named[at] == unique
+    kept = np.union1d(unique[keep], named)
+    renumber = np.full(len(unique), -1, dtype=np.int64)
+    renumber[keep] = np.searchsorted(kept, unique[keep])
+    name = renumber[group] if len(keys) else np.zeros(0, np.int64)
+    good = name >= 0
+    name, passage, where = name[good], passage[good], where[good]
+    first = np.searchsorted(words.passage, passage)
+    sentence = (words.sentence[where] - words.sentence[first]).astype(np.int32) if len(where) else np.zeros(0, np.int32)
+
+    pairs = np.unique(name * max(passages, 1) + passage)
+    owners = sorted({(int(np.searchsorted(kept, np.uint64(key))), document) for key, document in titles})
+    triples = (
+        np.unique(np.stack((passage.astype(np.int64), sentence.astype(np.int64), name)), axis=1)
+        if len(name)
+        else np.zeros((3, 0), np.int64)
+    )
+    return Mentions(
+        keys=kept,
+        passages_at=_pointers(pairs // max(passages, 1), len(kept)),
+        passages=(pairs % max(passages, 1)).astype(np.int32),
+        names_at=_pointers(triples[0], passages),
+        names=triples[2].astype(np.int32),
+        sentences=triples[1].astype(np.int32),
+        owners_at=_pointers(np.array([name for name, _ in owners], dtype=np.int64), len(kept)),
+        owners=np.array([document for _, document in owners], dtype=np.int32),
+    )
+
+
+def _pointers(rows: npt.NDArray[np.int64], size: int) -> npt.NDArray[np.int64]:
+    return np.concatenate(([0], np.cumsum(np.bincount(rows, minlength=size)))).astype(np.int64)
