@@ -9,10 +9,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Literal, Protocol, runtime_checkable
 
+from pydantic import Field
+
 from extagents.budget import Amount, Budget
 from extagents.types import Fact, Frozen, Report, Usage
 
 RunStatus = Literal["running", "done", "partial", "failed"]
+NOTHING = Amount()
 
 
 class Manifest(Frozen):
@@ -38,7 +41,7 @@ class RunRecord(Frozen):
     manifest: Manifest
     status: RunStatus
     updated: float
-    state: dict[str, Any] = {}
+    state: dict[str, Any] = Field(default_factory=dict)
     answer: dict[str, Any] | None = None
     reports: int = 0
     spent: Usage = Usage()
@@ -97,7 +100,7 @@ class Memory(Protocol):
         ...
 
     async def reports(self, run: str, *, before_wave: int | None = None, after_wave: int | None = None) -> list[Report]:
-        """The run's reports with after_wave < wave < before_wave, ordered by (round, shard, version), whatever order they came in."""
+        """The run's reports with after_wave < wave < before_wave, by (round, shard, version), whatever order they came in."""
         ...
 
     async def knowledge(self, run: str, budget_tokens: int, *, without: str | None = None, question: int = 0) -> list[Fact]:
@@ -119,7 +122,7 @@ class Memory(Protocol):
         ...
 
     # ---- budget
-    async def reserve(self, run: str, call: str, amount: Amount, budget: Budget, *, keep: Amount = Amount()) -> bool:
+    async def reserve(self, run: str, call: str, amount: Amount, budget: Budget, *, keep: Amount = NOTHING) -> bool:
         """Reserves `amount` under the name `call` if spent + reserved + amount + keep stays within the budget; atomic.
 
         Reserving again under a name that is still reserved replaces that reservation.

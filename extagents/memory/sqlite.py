@@ -1,0 +1,395 @@
+"""The memory in one SQLite file (or, without a path, in this process alone): the embedded default."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import secrets
+import sqlite3
+import threading
+import time
+import weakref
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+from extagents.budget import Amount, Budget
+from extagents.memory.base import NOTHING, Manifest, Note, RunRecord, RunStatus
+from extagents.memory.counts import Counts, Limits, usage_counts, usage_of
+from extagents.memory.keys import digest, report_digest
+from extagents.memory.ledger import Ledger
+from extagents.memory.sqlite_thread import SQLiteThread
+from extagents.types import Fact, Report, Usage
+
+T = TypeVar("T")
+MOST_EVENTS = 10_000
+MOST_LEDGERS = 8  # ledgers kept built between calls of `knowledge`
+PARSED_INLINE = 64  # reports parsed on the event loop; more are parsed on a thread
+CACHE_SECONDS = 90 * 86_400.0
+SPENT = "calls, input, output, cached, retries, cost, priced"
+
+
+def parse_reports(bodies: Sequence[str]) -> list[Report]:
+    """Reports from their JSON, ordered by (round, shard, version)."""
+    found = [Report.model_validate_json(body) for body in bodies]
+    return sorted(found, key=lambda report: (report.round, report.shard, report.version))
+
+
+class SQLiteMemory:
+    """`Memory` on SQLite. Several objects and processes may share one file; `path` None or ":memory:" keeps none.
+
+    Raises `StoreError` from every coroutine when the disk is full or read-only, the file is damaged, locked for longer
+    than 10 s, or of another schema version. Read-cache entries older than 90 days are dropped when the file is opened.
+    """
+
+    def __init__(self, path: str | os.PathLike[str] | None = None, tenant: str = "default") -> None:
+        private = path is None or str(path) == ":memory:"
+        self._path = None if path is None or private else Path(os.path.abspath(Path(path).expanduser()))
+        self._tenant = digest(tenant)
+        self.url = "memory://" if self._path is None else f"sqlite:///{self._path}"
+        self._thread: SQLiteThread | None = None
+        self._process = 0
+        self._starting = threading.Lock()
+        self._ledgers: OrderedDict[tuple[int, int], tuple[int, Ledger]] = OrderedDict()
+
+    def _run(self, work: Callable[[sqlite3.Connection], T], *, write: bool) -> Any:
+        with self._starting:  # two event loops may come at once, and a private database lives on one thread
+            if self._thread is None or self._process != os.getpid():  # a forked child needs a thread of its own
+                self._thread = SQLiteThread(self._path, cache_seconds=CACHE_SECONDS)
+                self._process = os.getpid()
+                weakref.finalize(self, self._thread.stop)
+            thread = self._thread
+        return thread.run(work, write=write)
+
+    async def _read(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        result: T = await self._run(work, write=False)
+        return result
+
+    async def _write(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        result: T = await self._run(work, write=True)
+        return result
+
+    def _find(self, db: sqlite3.Connection, name: bytes) -> int | None:
+        row = db.execute("SELECT id FROM runs WHERE tenant = ? AND name = ?", (self._tenant, name)).fetchone()
+        return None if row is None else int(row[0])
+
+    def _find_or_make(self, db: sqlite3.Connection, name: bytes) -> int:
+        # What is written before the manifest (the planner's cost) belongs to the run already.
+        found = self._find(db, name)
+        if found is None:
+            cursor = db.execute("INSERT INTO runs (tenant, name, updated) VALUES (?, ?, ?)", (self._tenant, name, time.time()))
+            found = int(cursor.lastrowid or 0)
+        return found
+
+    # ---- runs
+    async def create_run(self, manifest: Manifest) -> bool:
+        name = digest(manifest.run)
+        body = manifest.model_dump_json(exclude={"shards"})
+        shards = json.dumps(manifest.shards)
+
+        def work(db: sqlite3.Connection) -> bool:
+            run = self._find_or_make(db, name)
+            changed = db.execute(
+                "UPDATE runs SET manifest = ?, shards = ?, updated = ? WHERE id = ? AND manifest IS NULL",
+                (body, shards, time.time(), run),
+            )
+            return changed.rowcount == 1
+
+        return await self._write(work)
+
+    async def load_run(self, run: str) -> RunRecord | None:
+        name = digest(run)
+
+        def work(db: sqlite3.Connection) -> Any:
+            return db.execute(
+                f"SELECT manifest, shards, status, updated, state, answer, reports, {SPENT} FROM runs"
+                " WHERE tenant = ? AND name = ? AND manifest IS NOT NULL",
+                (self._tenant, name),
+            ).fetchone()
+
+        row = await self._read(work)
+        return None if row is None else record(row)
+
+    async def list_runs(self) -> list[RunRecord]:
+        def work(db: sqlite3.Connection) -> list[Any]:
+            return db.execute(
+                f"SELECT manifest, '[]', status, updated, state, answer, reports, {SPENT} FROM runs"
+                " WHERE tenant = ? AND manifest IS NOT NULL ORDER BY updated DESC, id DESC",
+                (self._tenant,),
+            ).fetchall()
+
+        return [record(row) for row in await self._read(work)]
+
+    async def update_run(
+        self,
+        run: str,
+        *,
+        status: RunStatus | None = None,
+        state: dict[str, Any] | None = None,
+        answer: dict[str, Any] | None = None,
+    ) -> None:
+        name = digest(run)
+        given = {
+            "status": status,
+            "state": None if state is None else json.dumps(state),
+            "answer": None if answer is None else json.dumps(answer),
+        }
+        changes = {column: value for column, value in given.items() if value is not None}
+
+        def work(db: sqlite3.Connection) -> None:
+            columns = "".join(f", {column} = ?" for column in changes)
+            db.execute(
+                f"UPDATE runs SET updated = ?{columns} WHERE tenant = ? AND name = ? AND manifest IS NOT NULL",
+                (time.time(), *changes.values(), self._tenant, name),
+            )
+
+        await self._write(work)
+
+    async def forget_run(self, run: str) -> bool:
+        name = digest(run)
+
+        def work(db: sqlite3.Connection) -> bool:
+            found = self._find(db, name)
+            if found is None:
+                return False
+            db.execute("PRAGMA secure_delete = ON")  # freed pages keep their text otherwise
+            for table in ("reports", "cache", "notes", "reservations", "events"):
+                db.execute(f"DELETE FROM {table} WHERE run = ?", (found,))  # table names are the literals above
+            db.execute("DELETE FROM runs WHERE id = ?", (found,))
+            return True
+
+        def empty_log(db: sqlite3.Connection) -> None:
+            db.execute("COMMIT")
+            db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            db.execute("BEGIN")
+
+        forgotten = await self._write(work)
+        if forgotten and self._path is not None:
+            await self._read(empty_log)
+        return forgotten
+
+    # ---- reports and the ledger of facts
+    async def post(self, report: Report, *, cache_key: str | None = None) -> bool:
+        name = digest(report.run)
+        key = report_digest(report.round, report.shard, report.version)
+        body = report.model_dump_json()
+        cached = None if cache_key is None else digest(cache_key)
+
+        def work(db: sqlite3.Connection) -> bool:
+            run = self._find_or_make(db, name)
+            added = db.execute(
+                "INSERT OR IGNORE INTO reports (run, key, wave, body) VALUES (?, ?, ?, ?)", (run, key, report.wave, body)
+            )
+            if added.rowcount != 1:
+                return False
+            now = time.time()
+            db.execute("UPDATE runs SET reports = reports + 1, updated = ? WHERE id = ?", (now, run))
+            if cached is not None:
+                db.execute(
+                    "INSERT OR IGNORE INTO cache (tenant, key, run, created, body) VALUES (?, ?, ?, ?, ?)",
+                    (self._tenant, cached, run, now, body),
+                )
+            return True
+
+        return await self._write(work)
+
+    async def reports(self, run: str, *, before_wave: int | None = None, after_wave: int | None = None) -> list[Report]:
+        name = digest(run)
+        first = -1 if after_wave is None else after_wave
+        last = 2**62 if before_wave is None else before_wave
+
+        def work(db: sqlite3.Connection) -> list[str]:
+            rows = db.execute(
+                "SELECT body FROM reports WHERE run = (SELECT id FROM runs WHERE tenant = ? AND name = ?)"
+                " AND wave > ? AND wave < ?",
+                (self._tenant, name, first, last),
+            )
+            return [row[0] for row in rows]
+
+        return await parsed(await self._read(work))
+
+    async def knowledge(self, run: str, budget_tokens: int, *, without: str | None = None, question: int = 0) -> list[Fact]:
+        name = digest(run)
+
+        def work(db: sqlite3.Connection) -> tuple[int, int, Ledger, list[str]]:
+            found = self._find(db, name)
+            seen, ledger = self._ledgers.get((found or 0, question), (0, Ledger(question)))
+            if found is None:
+                return 0, 0, ledger, []
+            rows = db.execute("SELECT id, body FROM reports WHERE run = ? AND id > ?", (found, seen)).fetchall()
+            return found, max((row[0] for row in rows), default=seen), ledger, [row[1] for row in rows]
+
+        found, seen, ledger, bodies = await self._read(work)
+        if bodies:
+            fresh = await parsed(bodies)
+            ledger = ledger.extend(fresh) if len(fresh) <= PARSED_INLINE else await asyncio.to_thread(ledger.extend, fresh)
+            self._ledgers[found, question] = (seen, ledger)
+            self._ledgers.move_to_end((found, question))
+            while len(self._ledgers) > MOST_LEDGERS:
+                self._ledgers.popitem(last=False)
+        return list(ledger.knowledge(budget_tokens, without=without))
+
+    # ---- read cache
+    async def cached(self, keys: Sequence[str]) -> list[Report | None]:
+        hashed = [digest(key) for key in keys]
+
+        def work(db: sqlite3.Connection) -> list[str | None]:
+            query = "SELECT body FROM cache WHERE tenant = ? AND key = ?"
+            rows = [db.execute(query, (self._tenant, key)).fetchone() for key in hashed]
+            return [None if row is None else row[0] for row in rows]
+
+        bodies = await self._read(work)
+        return [None if body is None else Report.model_validate_json(body) for body in bodies]
+
+    # ---- notes
+    async def write_note(self, run: str, name: str, content: dict[str, Any]) -> int:
+        run_name, note_name, body = digest(run), digest(name), json.dumps(content)
+
+        def work(db: sqlite3.Connection) -> int:
+            found = self._find_or_make(db, run_name)
+            (newest,) = db.execute(
+                "SELECT COALESCE(MAX(version), 0) FROM notes WHERE run = ? AND name = ?", (found, note_name)
+            ).fetchone()
+            db.execute("INSERT INTO notes VALUES (?, ?, ?, ?)", (found, note_name, newest + 1, body))
+            return int(newest) + 1
+
+        return await self._write(work)
+
+    async def read_note(self, run: str, name: str, version: int | None = None) -> Note | None:
+        run_name, note_name = digest(run), digest(name)
+
+        def work(db: sqlite3.Connection) -> Any:
+            return db.execute(
+                "SELECT version, content FROM notes WHERE run = (SELECT id FROM runs WHERE tenant = ? AND name = ?)"
+                " AND name = ? AND (?4 IS NULL OR version = ?4) ORDER BY version DESC LIMIT 1",
+                (self._tenant, run_name, note_name, version),
+            ).fetchone()
+
+        row = await self._read(work)
+        return None if row is None else Note(run=run, name=name, version=row[0], content=json.loads(row[1]))
+
+    # ---- budget
+    async def reserve(self, run: str, call: str, amount: Amount, budget: Budget, *, keep: Amount = NOTHING) -> bool:
+        name, call_name = digest(run), digest(call)
+        wanted, kept, limits = Counts.of(amount), Counts.of(keep), Limits.of(budget)
+
+        def work(db: sqlite3.Connection) -> bool:
+            found = self._find_or_make(db, name)
+            if budget.limited:
+                spent = Counts(*db.execute("SELECT calls, input + output, cost FROM runs WHERE id = ?", (found,)).fetchone())
+                reserved = Counts(
+                    *db.execute(
+                        "SELECT COALESCE(SUM(calls), 0), COALESCE(SUM(tokens), 0), COALESCE(SUM(cost), 0)"
+                        " FROM reservations WHERE run = ? AND call != ?",
+                        (found, call_name),
+                    ).fetchone()
+                )
+                if not limits.allow(spent + reserved + wanted + kept):
+                    return False
+            db.execute(
+                "INSERT OR REPLACE INTO reservations VALUES (?, ?, ?, ?, ?)",
+                (found, call_name, wanted.calls, wanted.tokens, wanted.cost),
+            )
+            return True
+
+        return await self._write(work)
+
+    async def settle(self, run: str, call: str, usage: Usage) -> None:
+        name, call_name = digest(run), digest(call)
+        counts = usage_counts(usage)
+
+        def work(db: sqlite3.Connection) -> None:
+            found = self._find_or_make(db, name)
+            db.execute("DELETE FROM reservations WHERE run = ? AND call = ?", (found, call_name))
+            db.execute(
+                "UPDATE runs SET calls = calls + ?, input = input + ?, output = output + ?, cached = cached + ?,"
+                " retries = retries + ?, cost = cost + ?, priced = MAX(priced, ?) WHERE id = ?",
+                (*counts, found),
+            )
+
+        await self._write(work)
+
+    async def spent(self, run: str) -> Usage:
+        name = digest(run)
+
+        def work(db: sqlite3.Connection) -> Any:
+            return db.execute(f"SELECT {SPENT} FROM runs WHERE tenant = ? AND name = ?", (self._tenant, name)).fetchone()
+
+        row = await self._read(work)
+        return Usage() if row is None else usage_of(row)
+
+    # ---- events
+    async def append_event(self, run: str, event: dict[str, Any]) -> None:
+        name, body = digest(run), json.dumps(event)
+
+        def work(db: sqlite3.Connection) -> None:
+            found = self._find_or_make(db, name)
+            (newest,) = db.execute("SELECT COALESCE(MAX(seq), 0) FROM events WHERE run = ?", (found,)).fetchone()
+            db.execute("INSERT INTO events VALUES (?, ?, ?)", (found, newest + 1, body))
+            db.execute("DELETE FROM events WHERE run = ? AND seq <= ?", (found, newest + 1 - MOST_EVENTS))
+
+        await self._write(work)
+
+    async def events(self, run: str) -> list[dict[str, Any]]:
+        name = digest(run)
+
+        def work(db: sqlite3.Connection) -> list[str]:
+            rows = db.execute(
+                "SELECT body FROM events WHERE run = (SELECT id FROM runs WHERE tenant = ? AND name = ?) ORDER BY seq",
+                (self._tenant, name),
+            )
+            return [row[0] for row in rows]
+
+        return [json.loads(body) for body in await self._read(work)]
+
+    # ---- the rest
+    async def secret(self) -> bytes:
+        made = secrets.token_bytes(32)
+
+        def work(db: sqlite3.Connection) -> bytes:
+            db.execute("INSERT OR IGNORE INTO secrets VALUES (?, ?)", (self._tenant, made))
+            (kept,) = db.execute("SELECT secret FROM secrets WHERE tenant = ?", (self._tenant,)).fetchone()
+            return bytes(kept)
+
+        return await self._write(work)
+
+    async def check(self) -> list[str]:
+        def work(db: sqlite3.Connection) -> list[str]:
+            if self._path is None:
+                return ["The memory is kept in this process alone: runs end with it and cannot be resumed."]
+            warnings: list[str] = []
+            (mode,) = db.execute("PRAGMA journal_mode").fetchone()
+            if mode != "wal":
+                warnings.append(f"The memory file {self._path} is not in WAL mode ({mode}): writers wait for readers.")
+            if os.name == "posix" and self._path.stat().st_mode & 0o077:
+                warnings.append(f"Other users may read the memory file {self._path}; mend it with: chmod 600 {self._path}")
+            return warnings
+
+        return await self._read(work)
+
+    async def aclose(self) -> None:
+        thread, self._thread = self._thread, None
+        if thread is not None and self._process == os.getpid():
+            thread.stop()
+            await thread.join()
+
+
+async def parsed(bodies: Sequence[str]) -> list[Report]:
+    """Reports from JSON; many are parsed off the event loop."""
+    return parse_reports(bodies) if len(bodies) <= PARSED_INLINE else await asyncio.to_thread(parse_reports, bodies)
+
+
+def record(row: Sequence[Any]) -> RunRecord:
+    """A run from its row: manifest, shards, status, updated, state, answer, reports, then what was spent."""
+    manifest = {**json.loads(row[0]), "shards": json.loads(row[1])}
+    return RunRecord(
+        manifest=Manifest.model_validate(manifest),
+        status=row[2],
+        updated=row[3],
+        state=json.loads(row[4]),
+        answer=None if row[5] is None else json.loads(row[5]),
+        reports=row[6],
+        spent=usage_of((row[7], row[8], row[9], row[10], row[11], row[12], row[13])),
+    )
