@@ -1,0 +1,589 @@
+"""Every model call passes here: reserve budget → wait for a place → call → retry → parse → settle usage.
+
+What a call may cost at most is reserved before it starts, and what it did cost is settled after it, whatever happens in
+between: a call that was cancelled or timed out at its upper bound, one that was refused at one call and no tokens.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import json
+import time
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any, Generic, TypeVar, cast
+
+from pydantic import BaseModel
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, wait_exponential_jitter
+
+from extagents.budget import Amount, Budget
+from extagents.errors import CallError, CallErrorKind, ModelError, SettingsError
+from extagents.limiter import Clock, Endpoint, Limiter, Place, Sleep
+from extagents.memory.base import Memory
+from extagents.models.base import Completion, Message, Model, ModelInfo, Prompt
+from extagents.parsing import FieldStream, Unparsable, parse
+from extagents.types import Role, StoppedBy, Usage
+
+T = TypeVar("T", bound=BaseModel)
+
+REFUSALS_PER_ATTEMPT = 5  # a refusal for load says "later", not "no": it uses up a fifth of an attempt
+UNREACHED = 3  # connection failures in a row, none having ever succeeded, after which the endpoint counts as out of reach
+FAILED = 8  # calls in a row given up for good, or never answered usably, after which the next will not fare better
+SHOWN = 4000  # characters of an unusable answer that a repair call shows
+
+_REPAIR = {
+    "en": "This answer cannot be used: {reason}. Answer again with one JSON object and nothing else. Its schema:\n{schema}",
+    "zh": "这个回答无法使用：{reason}。请重新回答，只输出一个 JSON 对象，不要输出其他内容。其结构为：\n{schema}",
+}
+
+_HINTS: dict[CallErrorKind, str] = {
+    "auth": "Check the key: OPENAI_API_KEY, or api_key=.",
+    "not_found": "Check the model's name and the base URL (--base-url).",
+    "connection": "Is the server running, and is the base URL (--base-url) right?",
+    "rate_limit": "Try again later, or lower --concurrency.",
+    "server": "Try again later.",
+    "timeout": "Try again later, or lower --concurrency or --shard-tokens.",
+    "malformed": "Try a model that follows instructions better, or an endpoint with structured output.",
+    "truncated": "Try a model that writes less, or smaller shards (--shard-tokens).",
+    "context_length": "Give the model's window with --window, or smaller shards with --shard-tokens.",
+    "content_filter": "The provider withheld the answer; another model may not.",
+    "bad_request": "Check that the endpoint speaks the OpenAI chat completions API and serves this model.",
+}
+_PASSING_FOR_GOOD = ("rate_limit", "server", "timeout", "connection", "bad_request")
+
+
+# ------------------------------------------------------------------ what leaves the gate
+
+
+class Stop(Exception):
+    """Nothing more may be started in this run."""
+
+    stopped_by: StoppedBy = "cancelled"
+
+
+class BudgetEnded(Stop):
+    """What the call may cost at most is no longer covered."""
+
+    stopped_by: StoppedBy = "budget"
+
+
+class DeadlineEnded(Stop):
+    """The run's time is up. A call that was under way is settled at its upper bound."""
+
+    stopped_by: StoppedBy = "deadline"
+
+
+class CallFailed(Exception):
+    """One call failed for good. `usage` is what all its attempts cost; `fatal`: every later call will fail the same way."""
+
+    def __init__(self, kind: CallErrorKind, message: str, *, usage: Usage, fatal: bool = False, model: str = "") -> None:
+        super().__init__(message)
+        self.kind = kind
+        self.message = message
+        self.usage = usage
+        self.fatal = fatal
+        self.model = model
+        self.hint = _HINTS[kind]
+
+    def as_error(self, *, run_id: str | None = None, spent: Usage | None = None) -> ModelError:
+        """The same as an error for the user."""
+        retryable = self.kind in ("rate_limit", "server", "timeout", "connection")
+        message = f"{self.model}: {self.message}" if self.model else self.message
+        return ModelError(message, hint=self.hint, run_id=run_id, retryable=retryable, spent=spent or self.usage)
+
+
+@dataclass(frozen=True, slots=True)
+class Called(Generic[T]):
+    """A call's result. `usage` covers all attempts, repairs included; `reasoning` is what the model thought."""
+
+    output: T
+    usage: Usage
+    model: str
+    reasoning: str = ""
+
+
+@dataclass
+class _Sum:
+    """A running total: summing what hundreds of calls hold anew at every call would cost more than the call."""
+
+    calls: int = 0
+    tokens: int = 0
+    cost: float = 0.0
+
+    @classmethod
+    def of(cls, amount: Amount) -> _Sum:
+        return cls(amount.calls, amount.tokens, amount.cost)
+
+    def add(self, amount: Amount, *, sign: int = 1) -> None:
+        self.calls += sign * amount.calls
+        self.tokens += sign * amount.tokens
+        self.cost += sign * amount.cost
+
+
+class Account:
+    """One run's spending: its ceilings, when it must end, and what it has used so far (`usage`, in this process).
+
+    `deadline` is a `time.monotonic()` value in seconds. `keep` is withheld from every call that is not final. `spent` is
+    what the run had used before (a resumed one). The memory, where there is one, counts for all processes of the run.
+    """
+
+    def __init__(
+        self,
+        run_id: str,
+        budget: Budget | None = None,
+        *,
+        memory: Memory | None = None,
+        deadline: float | None = None,
+        keep: Amount | None = None,
+        spent: Usage | None = None,
+    ) -> None:
+        self.run_id = run_id
+        self.budget = budget or Budget()
+        self.memory = memory
+        self.deadline = deadline
+        self.keep = keep or Amount()
+        self.usage = spent or Usage()
+        self._used = _Sum.of(Amount.of(self.usage))
+        self._open = _Sum()
+        self._reserved: dict[str, Amount] = {}
+        self._waiting: list[asyncio.Future[None]] = []
+        self._prefix = uuid.uuid4().hex[:8]
+        self._calls = 0
+
+    @property
+    def reserved(self) -> Amount:
+        """What calls under way may still cost."""
+        return Amount(calls=self._open.calls, tokens=self._open.tokens, cost=max(0.0, self._open.cost))
+
+    def name(self, call_id: str, role: str) -> str:
+        """A name for a reservation that nothing under way has."""
+        if call_id and call_id not in self._reserved:
+            return call_id
+        self._calls += 1
+        return f"{call_id or role}:{self._prefix}:{self._calls}"
+
+    async def reserve(self, name: str, amount: Amount, *, keep: Amount) -> None:
+        """Reserves, waiting for calls under way to be settled where they hold what is missing. Raises `BudgetEnded`."""
+        if not self.budget.limited:
+            return
+        while True:
+            if self._covers(amount, keep):
+                self._reserved[name] = amount
+                self._open.add(amount)
+                granted = False
+                try:
+                    granted = self.memory is None or await self.memory.reserve(
+                        self.run_id, name, amount, self.budget, keep=keep
+                    )
+                finally:
+                    if not granted:
+                        self._release(name)
+                if granted:
+                    return
+            if not self._reserved:
+                raise BudgetEnded(f"the budget does not cover another call of up to {amount.tokens} tokens")
+            future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            self._waiting.append(future)
+            await future
+
+    async def settle(self, name: str, usage: Usage) -> None:
+        """Ends a reservation; afterwards `usage`, here and in the memory, holds what the call cost."""
+        self.usage = self.usage + usage
+        try:
+            if self.memory is not None and (usage.calls or name in self._reserved):
+                await self.memory.settle(self.run_id, name, usage)
+        finally:
+            self._used.add(Amount.of(usage))
+            self._release(name)
+            waiting, self._waiting = self._waiting, []
+            for future in waiting:
+                if not future.done():
+                    future.set_result(None)
+
+    def _covers(self, amount: Amount, keep: Amount) -> bool:
+        budget, used, held = self.budget, self._used, self._open
+        return (
+            (budget.tokens is None or used.tokens + held.tokens + amount.tokens + keep.tokens <= budget.tokens)
+            and (budget.calls is None or used.calls + held.calls + amount.calls + keep.calls <= budget.calls)
+            and (budget.cost is None or used.cost + held.cost + amount.cost + keep.cost <= budget.cost + 1e-12)
+        )
+
+    def _release(self, name: str) -> None:
+        amount = self._reserved.pop(name, None)
+        if amount is not None:
+            self._open.add(amount, sign=-1)
+
+
+# ------------------------------------------------------------------ the gate
+
+
+@dataclass
+class _Attempts:
+    """What one call has tried so far."""
+
+    name: str
+    started: float
+    usage: Usage = field(default_factory=Usage)
+    tried: int = 0
+    refused: int = 0
+    malformed: int = 0
+
+
+class Gate:
+    """The one pipe that every model call passes.
+
+    `models` maps a role to its model; the key `"default"` holds the model of all other roles. `timeout` is in seconds per
+    attempt, `attempts` the number of tries of a call that fails in passing. `clock` and `sleep` can be replaced in tests.
+    """
+
+    def __init__(
+        self,
+        models: Mapping[str, Model],
+        *,
+        limiter: Limiter | None = None,
+        memory: Memory | None = None,
+        attempts: int = 6,
+        timeout: float = 300.0,
+        clock: Clock = time.monotonic,
+        sleep: Sleep = asyncio.sleep,
+    ) -> None:
+        if "default" not in models:
+            raise SettingsError("No model is given.", hint='Give one, for example "extractive" or "openai:NAME".')
+        self.models = dict(models)
+        self.limiter = limiter or Limiter(clock=clock, sleep=sleep)
+        self.memory = memory
+        self.attempts = attempts
+        self.timeout = timeout
+        self._clock = clock
+        self._sleep = sleep
+        self._wait = wait_exponential_jitter(initial=0.5, max=20.0, exp_base=2, jitter=0.5)
+        self._infos: dict[int, ModelInfo] = {}
+        self._usable: dict[int, int] = {}  # unusable answers in a row while none was ever usable; -1 once one was
+        self._settling: set[asyncio.Task[None]] = set()
+
+    def model(self, role: Role) -> Model:
+        """The model that plays this role."""
+        return self.models.get(role) or self.models["default"]
+
+    async def describe(self, role: Role) -> ModelInfo:
+        """What is known of the role's model; asked once."""
+        model = self.model(role)
+        info = self._infos.get(id(model))
+        if info is None:
+            info = self._infos[id(model)] = await model.describe()
+        return info
+
+    def upper_bound(self, prompt: Prompt[Any]) -> Amount:
+        """The most that one attempt of this call can cost. Its cost is 0 until `describe` has told the prices."""
+        return Amount.of(self._bound(prompt, self.model(prompt.role)))
+
+    async def call(
+        self,
+        prompt: Prompt[T],
+        account: Account,
+        *,
+        final: bool = False,
+        call_id: str = "",
+        on_delta: Callable[[str], None] | None = None,
+    ) -> Called[T]:
+        """Makes the call and gives its typed answer.
+
+        `final` opens what the account keeps back. `call_id` names the reservation: give one that a resumed run would give
+        again. `on_delta` gets the answer's text (the field `answer`, decoded) as it arrives. Raises `BudgetEnded` or
+        `DeadlineEnded` when nothing more may start, `CallFailed` when this call failed for good, `SettingsError` when a
+        ceiling in USD is set for a model without prices.
+        """
+        if account.memory is None:
+            account.memory = self.memory
+        model = self.model(prompt.role)
+        info = await self.describe(prompt.role)
+        if account.budget.cost is not None and info.prices is None and not model.local:
+            raise SettingsError(
+                f"A budget in USD is set, but no price is known for {model.name}.",
+                hint="Give its prices, or limit tokens (--max-tokens) or calls (--max-calls) instead.",
+            )
+        attempts = _Attempts(name=account.name(call_id, prompt.role), started=self._clock())
+        keep = Amount() if final else account.keep
+        deltas = _deltas(prompt, on_delta)
+        remaining = self._remaining(account)
+        try:
+            async with asyncio.timeout(remaining) as scope:
+                return await self._answer(prompt, model, account, attempts, keep, deltas)
+        except TimeoutError:
+            if not scope.expired():
+                raise
+            raise DeadlineEnded("the run's time is up") from None
+
+    async def aclose(self) -> None:
+        """Waits for what is still being settled."""
+        if self._settling:
+            await asyncio.gather(*self._settling)
+
+    # ---- parse and repair
+
+    async def _answer(
+        self,
+        prompt: Prompt[T],
+        model: Model,
+        account: Account,
+        attempts: _Attempts,
+        keep: Amount,
+        on_delta: Callable[[str], None] | None,
+    ) -> Called[T]:
+        completion = await self._complete(prompt, model, account, attempts, keep, on_delta)
+        try:
+            output = self._typed(completion, prompt)
+        except Unparsable as error:
+            second = _again(prompt, completion, str(error), self._infos[id(model)].window)
+            try:
+                completion = await self._complete(second, model, account, attempts, keep, None)
+                output = self._typed(completion, prompt)
+            except (Unparsable, BudgetEnded) as last:
+                raise self._unusable(model, completion, error if isinstance(last, BudgetEnded) else last, attempts) from None
+            except CallFailed as last:
+                if last.kind != "context_length":
+                    raise
+                raise self._unusable(model, completion, error, attempts) from None
+        self._usable[id(model)] = -1
+        return Called(output=output, usage=attempts.usage, model=completion.model or model.name, reasoning=completion.reasoning)
+
+    def _typed(self, completion: Completion[T], prompt: Prompt[T]) -> T:
+        if completion.output is not None:
+            return completion.output
+        return parse(completion.text, prompt.output, truncated=completion.finish == "length")
+
+    def _unusable(self, model: Model, completion: Completion[Any], error: Exception, attempts: _Attempts) -> CallFailed:
+        """The failure of a call whose answers could not be used, twice."""
+        seen = self._usable.get(id(model), 0)
+        if seen >= 0:
+            self._usable[id(model)] = seen = seen + 1
+        kind: CallErrorKind = "truncated" if completion.finish == "length" else "malformed"
+        what = "was cut at the output limit" if kind == "truncated" else f"is not what was asked for ({error})"
+        return CallFailed(kind, f"The answer {what}.", usage=attempts.usage, fatal=seen >= FAILED, model=model.name)
+
+    # ---- retry
+
+    async def _complete(
+        self,
+        prompt: Prompt[T],
+        model: Model,
+        account: Account,
+        attempts: _Attempts,
+        keep: Amount,
+        on_delta: Callable[[str], None] | None,
+    ) -> Completion[T]:
+        """One completion, tried again while what went wrong may pass."""
+        endpoint = self.limiter.endpoint(getattr(model, "endpoint", model.name))
+        attempts.tried = attempts.refused = attempts.malformed = 0
+
+        def enough(state: RetryCallState) -> bool:
+            return attempts.tried - attempts.refused + attempts.refused / REFUSALS_PER_ATTEMPT >= self.attempts
+
+        def wait(state: RetryCallState) -> float:
+            error = state.outcome.exception() if state.outcome is not None else None
+            if isinstance(error, CallError) and error.kind == "rate_limit":
+                # The limiter paces everyone; a call's own back-off would only come late to a recovered endpoint.
+                return error.retry_after or min(2.0, self._wait(state))
+            return max((error.retry_after if isinstance(error, CallError) else None) or 0.0, self._wait(state))
+
+        async def sleep(seconds: float) -> None:
+            remaining = self._remaining(account)
+            if remaining is not None and seconds >= remaining:
+                raise DeadlineEnded("the run's time is up before the call can be tried again")
+            await self._sleep(seconds)
+
+        def again(error: BaseException) -> bool:
+            return isinstance(error, CallError) and (error.passing or (error.kind == "malformed" and attempts.malformed < 2))
+
+        retrying = AsyncRetrying(stop=enough, wait=wait, sleep=sleep, retry=retry_if_exception(again), reraise=True)
+        try:
+            return cast(
+                Completion[T],
+                await retrying(self._once, prompt, model, endpoint, account, attempts, keep, on_delta),
+            )
+        except CallError as error:
+            raise self._failed(error, model, endpoint, attempts) from error
+
+    def _failed(self, error: CallError, model: Model, endpoint: Endpoint, attempts: _Attempts) -> CallFailed:
+        """The call's failure for good, and whether later calls can fare better."""
+        fatal = error.kind in ("auth", "not_found")
+        if error.kind in _PASSING_FOR_GOOD:
+            endpoint.failed += 1
+            since = endpoint.last_success < attempts.started
+            fatal = endpoint.failed >= FAILED or (since and error.kind in ("connection", "rate_limit"))
+        return CallFailed(error.kind, error.message, usage=attempts.usage, fatal=fatal, model=model.name)
+
+    # ---- one attempt
+
+    async def _once(
+        self,
+        prompt: Prompt[T],
+        model: Model,
+        endpoint: Endpoint,
+        account: Account,
+        attempts: _Attempts,
+        keep: Amount,
+        on_delta: Callable[[str], None] | None,
+    ) -> Completion[T]:
+        bound = self._bound(prompt, model)
+        amount = Amount.of(bound)
+        await account.reserve(attempts.name, amount, keep=keep)
+        first = attempts.usage.calls == 0
+        attempts.tried += 1
+        usage = Usage()
+        place: Place | None = None
+        try:
+            if model.local:
+                await asyncio.sleep(0)  # other tasks get their turn between two calls that never wait
+                usage = bound
+                completion = await model.complete(prompt, on_delta=on_delta)
+            else:
+                place = await self.limiter.acquire(endpoint, amount.tokens, priority=_priority(prompt, attempts))
+                usage = bound  # from here on, a call that is broken off may have cost all that it could
+                completion = await self._timed(prompt, model, account, on_delta)
+                self.limiter.success(endpoint, place)
+                place = None
+            usage = self._priced(completion.usage, model)
+            return completion
+        except CallError as error:
+            usage = self._cost_of(error, bound, model, endpoint)
+            if place is not None:
+                self._note(error, endpoint, place, attempts)
+                place = None
+            if error.kind == "connection" and not endpoint.reached and endpoint.unreached >= UNREACHED:
+                raise CallFailed(
+                    "connection", error.message, usage=attempts.usage + usage, fatal=True, model=model.name
+                ) from error
+            raise
+        finally:
+            if place is not None:
+                self.limiter.release(endpoint, place)
+            if not first and usage.calls:
+                usage = usage.model_copy(update={"retries": usage.retries + 1})
+            attempts.usage = attempts.usage + usage
+            await self._settle(account, attempts.name, usage)
+
+    async def _timed(
+        self, prompt: Prompt[T], model: Model, account: Account, on_delta: Callable[[str], None] | None
+    ) -> Completion[T]:
+        remaining = self._remaining(account)
+        limit = self.timeout if remaining is None else min(self.timeout, remaining)
+        try:
+            async with asyncio.timeout(self.timeout) as scope:
+                return await model.complete(prompt, timeout=limit, on_delta=on_delta)
+        except TimeoutError as error:
+            if not scope.expired():
+                raise
+            raise CallError("timeout", f"No answer within {self.timeout:g} s.") from error
+
+    def _note(self, error: CallError, endpoint: Endpoint, place: Place, attempts: _Attempts) -> None:
+        """Tells the limiter what the failure says about the endpoint."""
+        if error.kind == "rate_limit":
+            attempts.refused += 1
+            self.limiter.trouble(endpoint, place, retry_after=error.retry_after)
+        elif error.kind == "timeout":
+            self.limiter.trouble(endpoint, place, refused=False)
+        elif error.kind == "connection":
+            self.limiter.unreachable(endpoint, place)
+        else:
+            attempts.malformed += error.kind == "malformed"
+            self.limiter.answered(endpoint, place)
+
+    def _cost_of(self, error: CallError, bound: Usage, model: Model, endpoint: Endpoint) -> Usage:
+        """What a failed attempt cost: as told, else all that it could where the model may have worked, else one call."""
+        if isinstance(error.usage, Usage):
+            return self._priced(error.usage, model)
+        worked = error.kind in ("timeout", "malformed", "truncated", "content_filter") or (
+            error.kind == "connection" and endpoint.reached
+        )
+        return bound if worked else self._priced(Usage(calls=1), model)
+
+    async def _settle(self, account: Account, name: str, usage: Usage) -> None:
+        """Settles even if the caller is cancelled meanwhile."""
+        if account.memory is None:
+            await account.settle(name, usage)  # never waits
+            return
+        task = asyncio.create_task(account.settle(name, usage))
+        self._settling.add(task)
+        task.add_done_callback(self._settling.discard)
+        await asyncio.shield(task)
+
+    # ---- amounts
+
+    def _remaining(self, account: Account) -> float | None:
+        """Seconds until the account's deadline, None where it has none. Raises `DeadlineEnded` when it has passed."""
+        if account.deadline is None:
+            return None
+        remaining = account.deadline - self._clock()
+        if remaining <= 0:
+            raise DeadlineEnded("the run's time is up")
+        return remaining
+
+    def _bound(self, prompt: Prompt[Any], model: Model) -> Usage:
+        """The most that one attempt can use: a token is at least one byte of the prompt, whatever the encoding."""
+        size = 64 + sum(len(part.content) if part.content.isascii() else len(part.content.encode()) for part in prompt.messages)
+        size += 16 * len(prompt.messages)
+        if not model.local:
+            size += 2 * len(schema_text(cast(Any, prompt.output)))
+        return self._priced(Usage(calls=1, input_tokens=size, output_tokens=prompt.max_output_tokens), model)
+
+    def _priced(self, usage: Usage, model: Model) -> Usage:
+        """The usage with its cost in USD, where prices are known; local models cost nothing."""
+        if usage.cost is not None:
+            return usage
+        if model.local:
+            return usage.model_copy(update={"cost": 0.0})
+        info = self._infos.get(id(model))
+        if info is None or info.prices is None:
+            return usage
+        prices = info.prices
+        cached = prices.input if prices.cached is None else prices.cached
+        fresh = usage.input_tokens - usage.cached_tokens
+        cost = (fresh * prices.input + usage.cached_tokens * cached + usage.output_tokens * prices.output) / 1e6
+        return usage.model_copy(update={"cost": cost})
+
+
+# ------------------------------------------------------------------ small parts
+
+
+@lru_cache(maxsize=256)
+def schema_text(output: type[BaseModel]) -> str:
+    """The JSON schema of an answer, as one line of text."""
+    return json.dumps(output.model_json_schema(), ensure_ascii=False)
+
+
+def _priority(prompt: Prompt[Any], attempts: _Attempts) -> int:
+    """Who goes first when places are short: what others wait for, then what was begun, then new readings."""
+    if prompt.role != "reader":
+        return 0
+    return 1 if attempts.usage.calls else 2
+
+
+def _again(prompt: Prompt[T], completion: Completion[T], reason: str, window: int | None) -> Prompt[T]:
+    """The second and last call for an unusable answer: with more room if it was cut, else showing what is wrong with it."""
+    if completion.finish == "length":
+        # A reasoning model that thought up to the limit has written nothing yet: doubling would rarely do.
+        room = prompt.max_output_tokens * (2 if completion.text.strip() else 4)
+        if window is not None:
+            room = max(prompt.max_output_tokens, min(room, window // 2))
+        return dataclasses.replace(prompt, max_output_tokens=room)
+    text = _REPAIR.get(prompt.language, _REPAIR["en"]).format(reason=reason, schema=schema_text(cast(Any, prompt.output)))
+    shown = completion.text.strip()[:SHOWN] or "(nothing)"
+    return dataclasses.replace(prompt, messages=(*prompt.messages, Message("assistant", shown), Message("user", text)))
+
+
+def _deltas(prompt: Prompt[Any], on_delta: Callable[[str], None] | None) -> Callable[[str], None] | None:
+    """What a backend calls with raw pieces, so that `on_delta` gets the answer's own text."""
+    if on_delta is None or "answer" not in prompt.output.model_fields:
+        return on_delta
+    stream = FieldStream("answer")
+
+    def feed(piece: str) -> None:
+        text = stream.feed(piece)
+        if text:
+            on_delta(text)
+
+    return feed

@@ -1,0 +1,201 @@
+"""One adaptive limiter for all calls of a process: how many calls, and how many tokens, an endpoint has in flight.
+
+Additive increase, multiplicative decrease (Chiu and Jain 1989), as in TCP: an endpoint starts at its cap, is halved at
+most once per round trip when it refuses or does not answer in time, and gets a place back with every success while it is
+short of places. `Retry-After` holds for every call to that endpoint. It also knows whether an endpoint was ever reached.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+
+Sleep = Callable[[float], Awaitable[object]]
+Clock = Callable[[], float]
+
+LONGEST_PAUSE = 2.0  # seconds between probes of an endpoint that refuses everything and says nothing about when to return
+
+
+@dataclass(slots=True)
+class Place:
+    """A call in flight: when it started (the limiter's clock) and how many tokens it may take."""
+
+    started: float
+    tokens: int
+
+
+@dataclass
+class Endpoint:
+    """What is known of one endpoint. `limit` and `token_limit` are what it may have in flight now."""
+
+    cap: int
+    limit: float
+    token_limit: float | None = None
+    in_flight: int = 0
+    tokens: int = 0
+    cut_at: float = float("-inf")
+    good: float = 0.0  # the limit that held before the last trouble: below half of it, growth is quicker
+    paused_until: float = float("-inf")
+    refusals: int = 0  # round trips that ended in a refusal since the last success
+    successes: int = 0
+    reached: bool = False  # whether it ever answered anything, be it a refusal
+    unreached: int = 0  # consecutive calls that found no server
+    failed: int = 0  # consecutive calls given up for good
+    last_success: float = float("-inf")
+    waiting: list[tuple[int, int, asyncio.Future[None], int]] = field(default_factory=list)
+    waker: asyncio.Task[None] | None = None
+
+
+class Limiter:
+    """Hands out places. All methods belong to one event loop; nothing is bound to a loop before the first call.
+
+    `concurrency` is the cap of calls in flight per endpoint. `clock` and `sleep` can be replaced in tests.
+    """
+
+    def __init__(self, concurrency: int = 64, *, clock: Clock = time.monotonic, sleep: Sleep = asyncio.sleep) -> None:
+        self.concurrency = concurrency
+        self._clock = clock
+        self._sleep = sleep
+        self._endpoints: dict[str, Endpoint] = {}
+        self._order = 0
+
+    def endpoint(self, key: str, *, cap: int | None = None) -> Endpoint:
+        """The state of an endpoint, made when first asked for; `cap` changes its cap from now on."""
+        known = self._endpoints.get(key)
+        if known is None:
+            size = cap or self.concurrency
+            known = self._endpoints[key] = Endpoint(cap=size, limit=float(size), good=float(size))
+        elif cap is not None and cap != known.cap:
+            if known.limit >= known.cap or known.limit > cap:
+                known.limit = float(cap)
+            known.cap = cap
+            self._admit(known)
+        return known
+
+    async def acquire(self, endpoint: Endpoint, tokens: int, *, priority: int = 1) -> Place:
+        """Waits for a place: lower `priority` first, then first come, first served. Cancelling gives the place back."""
+        if not self._ahead(endpoint, priority) and self._fits(endpoint, tokens):
+            self._take(endpoint, tokens)
+        else:
+            self._order += 1
+            future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            heapq.heappush(endpoint.waiting, (priority, self._order, future, tokens))
+            self._admit(endpoint)
+            try:
+                await future
+            except asyncio.CancelledError:
+                if future.done() and not future.cancelled():
+                    self._give(endpoint, tokens)
+                else:
+                    future.cancel()
+                self._admit(endpoint)
+                raise
+        return Place(started=self._clock(), tokens=tokens)
+
+    def release(self, endpoint: Endpoint, place: Place) -> None:
+        """Ends a call that says nothing about the endpoint's load (a cancelled one, an unusable answer)."""
+        self._give(endpoint, place.tokens)
+        self._admit(endpoint)
+
+    def success(self, endpoint: Endpoint, place: Place) -> None:
+        """Ends a call that was answered: one place more if the endpoint was short of them."""
+        short = endpoint.limit < endpoint.cap or endpoint.token_limit is not None
+        if short and (endpoint.waiting or endpoint.in_flight >= int(endpoint.limit)):
+            step = 2.0 if endpoint.limit < endpoint.good / 2 else 1.0
+            endpoint.limit = min(float(endpoint.cap), endpoint.limit + step)
+            if endpoint.token_limit is not None:
+                endpoint.token_limit += step * place.tokens
+                if endpoint.limit >= endpoint.cap:
+                    endpoint.token_limit = None
+        self._give(endpoint, place.tokens)
+        endpoint.refusals = endpoint.unreached = endpoint.failed = 0
+        endpoint.reached = True
+        endpoint.successes += 1
+        endpoint.last_success = self._clock()
+        self._admit(endpoint)
+
+    def trouble(self, endpoint: Endpoint, place: Place, *, retry_after: float | None = None, refused: bool = True) -> None:
+        """Ends a call that was refused for load (`refused`) or not answered in time: half the places, once a round trip."""
+        now = self._clock()
+        if place.started >= endpoint.cut_at:
+            if endpoint.limit > endpoint.good / 2:
+                endpoint.good = endpoint.limit
+            endpoint.limit = max(1.0, min(endpoint.limit, float(endpoint.in_flight)) / 2)
+            endpoint.token_limit = max(float(place.tokens), endpoint.tokens / 2)
+            endpoint.cut_at = now
+            endpoint.refusals += 1
+        pause = retry_after
+        if pause is None and refused and endpoint.limit <= 1.0:
+            pause = min(LONGEST_PAUSE, 0.125 * 2 ** min(endpoint.refusals, 10))
+        if pause:
+            endpoint.paused_until = max(endpoint.paused_until, now + pause)
+        endpoint.reached = endpoint.reached or refused
+        self._give(endpoint, place.tokens)
+        self._admit(endpoint)
+
+    def answered(self, endpoint: Endpoint, place: Place) -> None:
+        """Ends a call that the server answered with an error that has nothing to do with load."""
+        endpoint.reached = True
+        endpoint.unreached = 0
+        self.release(endpoint, place)
+
+    def unreachable(self, endpoint: Endpoint, place: Place) -> None:
+        """Ends a call that found no server."""
+        endpoint.unreached += 1
+        self.release(endpoint, place)
+
+    async def aclose(self) -> None:
+        """Stops the timers; whoever still waits is cancelled."""
+        for endpoint in self._endpoints.values():
+            if endpoint.waker is not None:
+                endpoint.waker.cancel()
+                await asyncio.gather(endpoint.waker, return_exceptions=True)
+            for _, _, future, _ in endpoint.waiting:
+                future.cancel()
+
+    # ---- inside
+
+    def _ahead(self, endpoint: Endpoint, priority: int) -> bool:
+        """Whether somebody who waits goes first."""
+        while endpoint.waiting and endpoint.waiting[0][2].done():
+            heapq.heappop(endpoint.waiting)
+        return bool(endpoint.waiting) and endpoint.waiting[0][0] <= priority
+
+    def _fits(self, endpoint: Endpoint, tokens: int) -> bool:
+        if endpoint.in_flight >= max(1, int(endpoint.limit)):
+            return False
+        if endpoint.token_limit is not None and endpoint.in_flight and endpoint.tokens + tokens > endpoint.token_limit:
+            return False
+        return endpoint.paused_until == float("-inf") or self._clock() >= endpoint.paused_until
+
+    def _take(self, endpoint: Endpoint, tokens: int) -> None:
+        endpoint.in_flight += 1
+        endpoint.tokens += tokens
+
+    def _give(self, endpoint: Endpoint, tokens: int) -> None:
+        endpoint.in_flight -= 1
+        endpoint.tokens -= tokens
+
+    def _admit(self, endpoint: Endpoint) -> None:
+        """Lets in whoever fits now, and sets the timer where only a pause keeps them out."""
+        while endpoint.waiting:
+            _, _, future, tokens = endpoint.waiting[0]
+            if future.done():
+                heapq.heappop(endpoint.waiting)
+                continue
+            if not self._fits(endpoint, tokens):
+                break
+            heapq.heappop(endpoint.waiting)
+            self._take(endpoint, tokens)
+            future.set_result(None)
+        if endpoint.waiting and endpoint.paused_until > self._clock() and (endpoint.waker is None or endpoint.waker.done()):
+            endpoint.waker = asyncio.create_task(self._wake(endpoint))
+
+    async def _wake(self, endpoint: Endpoint) -> None:
+        while (remaining := endpoint.paused_until - self._clock()) > 0:
+            await self._sleep(remaining)
+        endpoint.waker = None
+        self._admit(endpoint)
