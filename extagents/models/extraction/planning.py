@@ -1,0 +1,126 @@
+"""Planning and fusing without a model: the question taken apart by its cue words, candidates put together by agreement."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from extagents.models.extraction.names import names_in
+from extagents.models.extraction.question import detect_type
+from extagents.models.extraction.vocabulary import lowered
+from extagents.text import is_cjk
+from extagents.types import Candidate, Fused, FusionInput, Kind, Plan, PlannerInput, Turn
+
+_LANGUAGES = r"English|French|German|Spanish|Chinese|Italian|Portuguese|Japanese|Russian|Dutch|Korean|Arabic"
+_FORM = re.compile(
+    rf"[\s,;.(-]*\b(?:please\s+)?(?P<form>(?:answer|respond|reply|write|give (?:the|your) answer)\s+(?:only\s+)?(?:in|with|as|by|using)\s+[^.?!]{{2,80}}"
+    rf"|in (?:one|two|three|a few|at most \w+|\d+) (?:words?|sentences?|lines?|paragraphs?)|as (?:a|an) (?:bulleted |numbered |json |short )?"
+    rf"(?:list|table|sentence|json(?: object)?|number|year)|in (?:{_LANGUAGES})\s*(?=[.?!]*$))\s*[.?!)]*\s*$",
+    re.IGNORECASE,
+)
+_FORM_ZH = re.compile(
+    r"[，。；？?\s]*(?P<form>(?:请)?(?:用|以)[^，。？?]{1,16}(?:回答|作答|列出|概括)|(?:请)?只(?:回答|给出)[^，。？?]{1,16})[。？?！]*\s*$"
+)
+_SUMMARY = re.compile(
+    r"\b(?:summari[sz]e|summary|overview|what (?:is|was) (?:this|the) (?:document|text|book|meeting|paper) about|main (?:points|ideas))\b"
+    r"|总结|概述|概括|摘要|主要内容",
+    re.IGNORECASE,
+)
+_AGGREGATE = re.compile(
+    r"\bhow many of\b|\b(?:average|mean|median|total|sum|percentage) (?:of|number|across)\b|\b(?:in total|altogether|across all|of all the)\b"
+    r"|\blist (?:all|every)\b|\bcount\b.*\b(?:all|every)\b|\b(?:top|bottom) \d+\b|\bamong (?:all|the)\b.*\b(?:most|least|highest|lowest)\b"
+    r"|总共|一共|合计|平均|列出所有|全部.*多少",
+    re.IGNORECASE,
+)
+_NESTED = re.compile(
+    r"['’]s\s+\w+(?:['’]s|\s+(?:of|in))|\b(?:the|a|an)\s+[\w\s-]{2,40}?\s(?:that|which|who|whose|where|in which)\b"
+    r"|\bof the\b.*\bof the\b|\b(?:both|same|older|younger|first|more|larger|earlier)\b.*\b(?:and|or)\b|的[^的？]{1,12}的[^的？]{1,12}(?:是|在|叫)",
+    re.IGNORECASE,
+)
+_REFERS = re.compile(
+    r"\b(?:he|she|it|they|him|her|his|its|their|them|this|that|these|those|there|the (?:same|former|latter))\b|^(?:and|but|what about|how about|why|when|where)\b.{0,24}$"
+    r"|他|她|它|这|那",
+    re.IGNORECASE,
+)
+_CLAUSE = re.compile(
+    r"\s+(?:that|which|who|whose|where|when|whom)\s+|[,;:，；：]\s*|(?:\bof|\bin|\bby|\bfrom) the (?=\w+ (?:that|which|who|where|of)\b)"
+)
+_MOST_QUERIES = 5
+
+
+def plan(inputs: PlannerInput) -> Plan:
+    """The plan of a question. Whatever is typed, there is one: an empty question has an empty core."""
+    question = " ".join(inputs.question[:8000].split())
+    core, form = _split_form(question)
+    core = _resolve(core, inputs.history)
+    answer_type = detect_type(core)
+    instructions = " ".join(part for part in (inputs.instructions.strip(), form) if part)
+    return Plan(core=core, instructions=instructions, kind=kind_of(core), answer_type=answer_type, queries=_queries(core))
+
+
+def kind_of(core: str) -> Kind:
+    """Lookup, multi_hop, aggregate or summary, by cue words."""
+    if _SUMMARY.search(core):
+        return "summary"
+    if _AGGREGATE.search(core):
+        return "aggregate"
+    return "multi_hop" if _NESTED.search(core) else "lookup"
+
+
+def _split_form(question: str) -> tuple[str, str]:
+    match = _FORM.search(question) or _FORM_ZH.search(question)
+    if match is None or match.start() < 8:
+        return question, ""
+    core = question[: match.start()].rstrip(" ,;.(-，；")
+    return (core if core[-1:] in "?？!." else core + ("？" if is_cjk(core[-1]) else "?")), match.group("form").strip()
+
+
+def _resolve(core: str, history: Sequence[Turn]) -> str:
+    """The question with the subject of the last user turn in front, where it leans on what was said."""
+    names = [name.text for name in names_in(core, question=True)]
+    if not history or (names and len(core) > 24) or not _REFERS.search(core):
+        return core
+    for turn in reversed(history):
+        if turn.role != "user":
+            continue
+        before = [name.text for name in names_in(turn.content[:2000], question=True)]
+        if before:
+            return f"{max(before, key=len)}: {core}"
+        if any(is_cjk(char) for char in turn.content):
+            return f"{turn.content[:80].rstrip('？?。')}：{core}"
+    return core
+
+
+def _queries(core: str) -> list[str]:
+    queries = dict.fromkeys([core] if core else [])
+    for name in names_in(core, question=True):
+        queries[name.text] = None
+    clauses = [part.strip(" ?？.") for part in _CLAUSE.split(core) if part]
+    if len(clauses) > 1:
+        queries.update(
+            dict.fromkeys(part for part in clauses if len(part.split()) > 2 or (part and is_cjk(part[0]) and len(part) > 3))
+        )
+    return list(queries)[:_MOST_QUERIES]
+
+
+def _alike(answer: str) -> str:
+    words = re.findall(r"\w+", lowered(answer))
+    return " ".join(word for word in words if word not in ("a", "an", "the"))
+
+
+def fuse(inputs: FusionInput) -> Fused:
+    """The candidate that most others repeat, then the surest; its answer is kept as it stands."""
+    offered = [candidate for candidate in inputs.candidates if candidate.answer.strip()]
+    if not offered:
+        return Fused(answerable=False, answer="", confidence=0.0, facts=[])
+
+    def worth(candidate: Candidate) -> tuple[float, float, str]:
+        same = [other for other in offered if _alike(other.answer) == _alike(candidate.answer)]
+        return (float(len(same)), max(other.confidence for other in same), candidate.path)
+
+    best = max(offered, key=worth)
+    agreeing = [candidate for candidate in offered if _alike(candidate.answer) == _alike(best.answer)]
+    wanted = {fact.id for candidate in agreeing for fact in candidate.facts}
+    labels = [number for number, fact in enumerate(inputs.facts, start=1) if fact.id in wanted]
+    confidence = min(1.0, max(candidate.confidence for candidate in agreeing) + 0.1 * (len(agreeing) - 1))
+    return Fused(answerable=True, answer=best.answer, confidence=confidence, facts=labels)

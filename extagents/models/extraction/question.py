@@ -1,0 +1,264 @@
+"""What a question asks for: the type of its answer, its terms and how much each counts, its names, its options."""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass, field
+
+from extagents.models.extraction.lexicon import (
+    FOCUS_TYPES,
+    RELATED,
+    STOP,
+    STOP_ZH,
+    ZH_WH,
+)
+from extagents.models.extraction.names import names_in
+from extagents.models.extraction.vocabulary import Needle, Vocabulary
+from extagents.text import is_cjk
+from extagents.types import AnswerType
+
+_WORD = re.compile(r"[\w.+#-]*\w[+#]*", re.UNICODE)
+_WH = re.compile(r"\b(who|whom|whose|what|which|when|where|why|how)\b", re.IGNORECASE)
+_YES_NO = re.compile(
+    r"^\W*(?:(?:and|so|but|then),?\s+)?(?:is|are|was|were|do|does|did|has|have|had|can|could|will|would|should|may)\b(?!.*\bor not what\b)",
+    re.IGNORECASE,
+)
+_YES_NO_ZH = re.compile(r"是否|是不是|有没有|能否|会不会|吗[？?]?\s*$|么[？?]\s*$")
+_OPTIONS = re.compile(r"\bor\b", re.IGNORECASE)
+_EXPLAIN = re.compile(
+    r"^\W*(?:why\b|how (?:do|does|did|can|could|is|are|was|were|to|should|would|come)\b|explain|describe|summari[sz]e|tell me about"
+    r"|what (?:does|do|did) .{1,80}\b(?:do|mean|return|happen|say)\b\W*$|what happens\b|what is (?:the )?(?:purpose|difference|meaning)\b)"
+    r"|为什么|为何|怎么|怎样|如何|解释|描述|概述|总结|说明",
+    re.IGNORECASE,
+)
+_MANY = re.compile(r"\bhow (?:many|much|old|tall|long|far|high|big|large|deep|wide|fast|often|heavy)\b", re.IGNORECASE)
+_YEAR = re.compile(
+    r"\b(?:what|which)(?: \w+)? (?:year|century|decade|date|month|day|season)\b|\bwhen\b|\bwhat time\b", re.IGNORECASE
+)
+_MAX_TERMS = 40
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """A word of the question: its weight (rarity), how near it stands to the question word (1 next to it), how to find it."""
+
+    word: str
+    weight: float
+    head: float
+    needles: tuple[Needle, ...]
+    named: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A question, analysed. `focus` is the noun that the question word asks about ("city" of "which city"), lowered."""
+
+    text: str
+    lower: str
+    chinese: bool
+    answer_type: AnswerType
+    terms: tuple[Term, ...]
+    names: tuple[str, ...]
+    focus: str
+    explains: bool
+    options: tuple[str, ...]
+    yes_no: bool
+    ends_open: bool
+    total: float
+    keys: frozenset[str] = field(default_factory=frozenset)
+
+
+def detect_type(text: str, *, given: AnswerType = "text") -> AnswerType:
+    """The kind of thing that answers the question; `given` stands where it says more than "text"."""
+    if given != "text":
+        return given
+    lower = text.lower()
+    if any(is_cjk(char) for char in text):
+        return _detect_chinese(text)
+    if _YES_NO.match(text) and not _comparing_options(text):
+        return "yes_no"
+    if _EXPLAIN.search(text):
+        return "text"
+    if _MANY.search(lower):
+        return "number"
+    if _YEAR.search(lower) and not re.match(
+        r"\W*(?:who|whom|where|what (?!year|date|day|month|century|decade|time|season))", lower
+    ):
+        return "date"
+    first = _WH.search(lower)
+    word = first.group().lower() if first else ""
+    if word in ("who", "whom", "whose"):
+        return "person"
+    if word == "where":
+        return "place"
+    focus = focus_of(text)
+    for part in reversed(focus.split()):
+        if part in FOCUS_TYPES:
+            return FOCUS_TYPES[part]
+    if re.search(r"\b(?:list|name all|which ones|what are (?:the|all))\b", lower):
+        return "list"
+    return "name" if word == "which" else "text"
+
+
+def _detect_chinese(text: str) -> AnswerType:
+    if _YES_NO_ZH.search(text):
+        return "yes_no"
+    for pattern, kind in ZH_WH:
+        if re.search(pattern, text):
+            return kind
+    return "text"
+
+
+def _comparing_options(text: str) -> bool:
+    return bool(re.search(r"\b(?:which|who|what)\b", text, re.IGNORECASE)) and bool(_OPTIONS.search(text))
+
+
+_FOCUS = re.compile(
+    r"\b(?:what|which)\s+(?:(?:is|was|are|were)\s+(?:the\s+)?(?:name|title)s?\s+of\s+(?:the\s+)?)?((?:[\w'’-]+\s+){0,3}?[\w'’-]+)"
+    r"(?=\s+(?:is|was|are|were|did|does|do|has|have|had|of|in|that|which|who|on|for|to|from|can|could|will|would|where|with|by|at"
+    r"|\w+(?:ed|s))\b|\s*[?.,]|\s*$)",
+    re.IGNORECASE,
+)
+_COPULA_FOCUS = re.compile(
+    r"\b(?:what|which|who)\s+(?:is|was|are|were)\s+(?:the|a|an)?\s*((?:[\w-]+\s+){0,4}?)([\w-]+)\s+(?:of|in|for|that|which|where|to|on|from|at|with|by)\b",
+    re.IGNORECASE,
+)
+
+
+def focus_of(text: str) -> str:
+    """The noun phrase that the question word asks about, lowered; "" where there is none."""
+    lower = text.lower()
+    copula = _COPULA_FOCUS.search(lower)
+    direct = _FOCUS.search(lower)
+    if direct and direct.group(1).split()[0] not in ("is", "was", "are", "were", "did", "does", "do", "has", "have", "had"):
+        return direct.group(1)
+    if copula:
+        return (copula.group(1) + copula.group(2)).strip()
+    match = re.match(r"\W*(?:in|on|at|to|from|for|by|of|with|under)?\s*(?:list|name|give)\s+(?:the|all)?\s*([\w-]+)", lower)
+    return match.group(1) if match else ""
+
+
+def analyse(text: str, vocabulary: Vocabulary, *, answer_type: AnswerType = "text") -> Question:
+    """Takes a question apart. Bounded: at most 40 terms of the first 4,000 characters count."""
+    text = " ".join(text[:4000].split())
+    lower = text.lower()
+    chinese = any(is_cjk(char) for char in text)
+    kind = detect_type(text, given=answer_type)
+    names = tuple(dict.fromkeys(name.text for name in names_in(text, question=True)))
+    wh = _WH.search(lower)
+    words = _content_words(text)
+    anchor = _anchor(text, wh, words)
+    named_spans = [(n.start, n.end) for n in names_in(text, question=True)]
+    terms: dict[str, Term] = {}
+    for position, (word, at) in enumerate(words):
+        key = vocabulary.key(word) if not is_cjk(word[0]) else word
+        weight = vocabulary.weight(word)
+        head = math.exp(-abs(position - anchor) / 2.0)
+        named = any(start <= at < end for start, end in named_spans)
+        needles = [vocabulary.needle(word)]
+        needles.extend(vocabulary.needle(other, 0.7) for other in RELATED.get(word, ()) if not named)
+        if key not in terms:
+            terms[key] = Term(word, weight, head, tuple(needles), named)
+        if len(terms) >= _MAX_TERMS:
+            break
+    found = tuple(terms.values())
+    yes_no = kind == "yes_no"
+    return Question(
+        text=text,
+        lower=lower,
+        chinese=chinese,
+        answer_type=kind,
+        terms=found,
+        names=names,
+        focus="" if chinese else focus_of(text),
+        explains=bool(_EXPLAIN.search(text)),
+        options=() if chinese else options_in(text),
+        yes_no=yes_no,
+        ends_open=bool(re.search(r"\b(?:what|where|who|whom|when|which \w+|what \w+)\W*$", lower)),
+        total=sum(term.weight for term in found) or 1.0,
+        keys=frozenset(terms),
+    )
+
+
+def _content_words(text: str) -> list[tuple[str, int]]:
+    words: list[tuple[str, int]] = []
+    for match in re.finditer(r"\w+", text):
+        raw = match.group().lower()
+        if is_cjk(raw[0]) or any(is_cjk(char) for char in raw):
+            words.extend(_chinese_grams(raw, match.start()))
+        elif raw not in STOP and (len(raw) > 1 or raw.isdigit()):
+            words.append((raw, match.start()))
+    return words
+
+
+def _chinese_grams(run: str, at: int) -> list[tuple[str, int]]:
+    grams: list[tuple[str, int]] = []
+    blocked = [False] * len(run)
+    for stop in STOP_ZH:
+        start = run.find(stop)
+        while start >= 0:
+            for i in range(start, start + len(stop)):
+                blocked[i] = True
+            start = run.find(stop, start + len(stop))
+    start = 0
+    while start < len(run):
+        if blocked[start]:
+            start += 1
+            continue
+        end = start
+        latin = not is_cjk(run[start])
+        while end < len(run) and not blocked[end] and (not is_cjk(run[end])) == latin:
+            end += 1
+        part = run[start:end]
+        if latin or len(part) == 1:
+            grams.append((part, at + start))
+        else:
+            grams.extend((part[i : i + 2], at + start + i) for i in range(len(part) - 1))
+        start = end
+    return grams
+
+
+def _anchor(text: str, wh: re.Match[str] | None, words: list[tuple[str, int]]) -> float:
+    """The position among the content words at which the question word stands."""
+    if any(is_cjk(char) for char in text):
+        match = re.search("谁|哪|什么|何时|何|几|多少|怎", text)
+        at = match.start() if match else 0
+    else:
+        at = wh.start() if wh else 0
+    before = sum(1 for _, start in words if start < at)
+    return before - 0.5
+
+
+_OPTION = re.compile(
+    r"(?:,|:|\bbetween\b|\bfirst\b|\bof\b|\bthan\b|\bis\b|\bwas\b|\bdied\b|\bborn\b|\bfrom\b|^)\s*"
+    r"(?P<a>[^,:?]{2,80}?)\s*,?\s+(?P<join>or|and)\s+(?P<b>[^,?]{2,80}?)\s*(?:,|\?|$)",
+    re.IGNORECASE,
+)
+
+
+def options_in(text: str) -> tuple[str, ...]:
+    """The two things that a question lets one choose from ("X or Y"), as written; () where it offers none."""
+    if not re.search(r"\b(?:which|who|what|whose|when)\b", text, re.IGNORECASE):
+        return ()
+    joined = re.search(r"\s(or)\s", text)
+    if joined is None:
+        match = re.search(r"\bbetween\s+([^,?]+?)\s+and\s+([^,?]+?)\s*(?:,|\?|$)", text, re.IGNORECASE)
+        return (match.group(1), match.group(2)) if match else ()
+    left = text[: joined.start()]
+    right = re.split(r"[?,]", text[joined.end() :])[0].strip()
+    left = re.split(r"[,:?]", left.rstrip(" ,"))[-1].strip()
+    names = [name for name in names_in(left, question=True) if name.end >= len(left) - 1]
+    if names:
+        left = left[names[0].start :]
+    else:
+        left = re.sub(
+            r"^.*\b(?:first|older|oldest|younger|larger|largest|earlier|later|more|most|is|was|are|were)\s+",
+            "",
+            left,
+            flags=re.IGNORECASE,
+        )
+    strip = r"^(?:the forming of|the birth of|is|was|the|a|an)\s+"
+    return (
+        (re.sub(strip, "", left, flags=re.IGNORECASE), re.sub(strip, "", right, flags=re.IGNORECASE)) if left and right else ()
+    )

@@ -1,0 +1,311 @@
+"""Reading: the sentences of a shard that bear on a question, alone or through a name that another fact brought up.
+
+A sentence's score is the rarity-weighted share of the question's terms that it covers, its title's and its neighbours' at a
+discount. A sentence that a known fact points at (by naming its title, or a name both hold) adds what it covers of the terms
+that this fact leaves open: the hop of a two-step question.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from extagents.models.extraction.lexicon import COUNTRIES, STOP
+from extagents.models.extraction.names import names_in
+from extagents.models.extraction.question import Question
+from extagents.models.extraction.spans import clean_title
+from extagents.models.extraction.vocabulary import Vocabulary, lowered
+from extagents.text import sentence_spans
+from extagents.types import Section
+
+TITLE_SHARE = 0.8
+NEIGHBOUR_SHARE = 0.4
+FLOOR = 0.16
+KEEP = 0.4
+MAX_QUOTE = 600
+_WHOLE = 6000
+_WINDOWS = 6
+_SCANNED = 400_000
+
+Cover = dict[int, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Lead:
+    """What a known fact opens: names to follow, the question's terms it covers, how relevant it is."""
+
+    names: tuple[str, ...]
+    title: str
+    covered: Cover
+    relevance: float
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A sentence worth reporting: `text == section.text[start:end]`."""
+
+    section: Section
+    start: int
+    end: int
+    text: str
+    relevance: float
+    covered: Cover
+
+
+def cover(question: Question, vocabulary: Vocabulary, lower: str) -> Cover:
+    """Which terms of the question stand in a lowered text, and how surely (1: the word itself; less: a related word)."""
+    found: Cover = {}
+    for index, term in enumerate(question.terms):
+        for needle in term.needles:
+            if needle.share > found.get(index, 0.0) and vocabulary.find(lower, needle):
+                found[index] = needle.share
+    return found
+
+
+def weigh(question: Question, covered: Cover) -> float:
+    """The share of the question's rarity that is covered, 0 to 1."""
+    return sum(question.terms[index].weight * share for index, share in covered.items()) / question.total
+
+
+def merged(*covers: tuple[Cover, float]) -> Cover:
+    """The best cover of each term over several texts, each at a discount."""
+    best: Cover = {}
+    for covered, share in covers:
+        for index, value in covered.items():
+            if value * share > best.get(index, 0.0):
+                best[index] = value * share
+    return best
+
+
+def lead_names(question: Question, vocabulary: Vocabulary, quote: str, title: str) -> tuple[str, ...]:
+    """Names (lowered) that a text brings in and the question does not hold, rare enough to lead somewhere."""
+    names: dict[str, None] = {}
+    for name in [clean_title(title), *(name.text for name in names_in(quote))]:
+        lower = lowered(name)
+        if len(lower) < 3 or lower in question.lower or lower in names:
+            continue
+        if all(word in question.lower for word in re.findall(r"\w+", lower) if word not in STOP):
+            continue
+        names[lower] = None
+        if len(names) >= 16:
+            break
+    return tuple(names)
+
+
+def holds(lower: str, name: str) -> bool:
+    """Whether a lowered text holds a lowered name as whole words."""
+    at = lower.find(name)
+    while at >= 0:
+        end = at + len(name)
+        if (at == 0 or not lower[at - 1].isalnum() or not name[0].isascii()) and (
+            end == len(lower) or not lower[end].isalnum() or not name[-1].isascii()
+        ):
+            return True
+        at = lower.find(name, at + 1)
+    return False
+
+
+def rarity(vocabulary: Vocabulary, name: str) -> float:
+    """How much sharing a name tells: 1 for one that few passages hold, near 0 for one that is everywhere."""
+    if name in COUNTRIES:
+        return 0.25
+    frequency = vocabulary.frequency(name)
+    return 1.0 / max(1.0, frequency - 1.0) ** 0.3 if frequency < vocabulary.passages * 0.2 else 0.1
+
+
+def read(
+    question: Question,
+    vocabulary: Vocabulary,
+    sections: Sequence[Section],
+    *,
+    leads: Sequence[Lead] = (),
+    most: int = 4,
+    hops: int = 1,
+) -> list[Found]:
+    """The best sentences of a shard, best first, at most `most`; empty where nothing reaches the floor.
+
+    `hops` is how often the shard's own best sentences are followed to others of the same shard.
+    """
+    places = [_Place(question, vocabulary, section) for section in sections]
+    found: list[Found] = []
+    for place in places:
+        found.extend(place.sentences(leads))
+    for _ in range(hops):
+        best = _best(found, 3)
+        inner = [
+            Lead(
+                lead_names(question, vocabulary, item.text, item.section.title),
+                lowered(clean_title(item.section.title)),
+                item.covered,
+                item.relevance,
+            )
+            for item in best
+        ]
+        if not inner:
+            break
+        again: list[Found] = []
+        for place in places:
+            again.extend(place.sentences([*leads, *(lead for lead in inner if not place.holds_lead(lead))]))
+        found = again
+    return _chosen(found, most)
+
+
+class _Place:
+    """One section while it is read: its lowered text, and where the question's terms stand."""
+
+    def __init__(self, question: Question, vocabulary: Vocabulary, section: Section) -> None:
+        self.question, self.vocabulary, self.section = question, vocabulary, section
+        self.lower = lowered(section.text[:_SCANNED])
+        self.title = lowered(section.title)
+        self.clean = lowered(clean_title(section.title))
+        self.in_title = cover(question, vocabulary, self.title)
+        self.hits: list[tuple[int, int, float]] = []
+        for index, term in enumerate(question.terms):
+            for needle in term.needles:
+                self.hits.extend((start, index, needle.share) for start, _ in vocabulary.find(self.lower, needle))
+        self.hits.sort()
+        own: Cover = {}
+        for _, index, share in self.hits:
+            own[index] = max(share, own.get(index, 0.0))
+        self.potential = weigh(question, merged((own, 1.0), (self.in_title, TITLE_SHARE)))
+        self._spans: dict[tuple[int, ...], list[tuple[int, int]]] = {}
+
+    def holds_lead(self, lead: Lead) -> bool:
+        return bool(self.clean) and lead.title == self.clean
+
+    def sentences(self, leads: Sequence[Lead]) -> list[Found]:
+        linked: list[tuple[Lead, float, str]] = []
+        for lead in leads:
+            if self.clean and len(self.clean) > 2 and self.clean in lead.names:
+                linked.append((lead, 1.0, ""))
+                continue
+            for name in lead.names:
+                if name in self.lower and holds(self.lower, name):
+                    strength = 0.6 if name == lead.title else 0.5 * rarity(self.vocabulary, name)
+                    linked.append((lead, strength, name))
+        if self.potential < FLOOR and not linked:
+            return []
+        extra = [at for _, _, name in linked if name for at in (self.lower.find(name),)]
+        return self._score(self._sentence_spans(extra), linked)
+
+    def _sentence_spans(self, extra: list[int]) -> list[tuple[int, int]]:
+        key = tuple(sorted(set(extra))) if len(self.lower) > _WHOLE else ()
+        if key not in self._spans:
+            text = self.section.text
+            if len(self.lower) <= _WHOLE:
+                self._spans[key] = sentence_spans(text[:_SCANNED])
+            else:
+                self._spans[key] = [span for start, end in self._windows(extra) for span in _cut(text, start, end)]
+        return self._spans[key]
+
+    def _windows(self, extra: list[int]) -> list[tuple[int, int]]:
+        """The stretches of a long text where most of the question's terms stand together, in order, none overlapping."""
+        width = 500
+        weights: dict[int, Cover] = {}
+        for at, index, share in self.hits:
+            weights.setdefault(at // width, {})[index] = share
+        joined = {
+            slot: weigh(self.question, covered) + 0.5 * weigh(self.question, weights.get(slot + 1, {}))
+            for slot, covered in weights.items()
+        }
+        best = sorted(joined, key=lambda slot: (-joined[slot], slot))[:_WINDOWS]
+        slots = sorted({*best, *(at // width for at in extra[:_WINDOWS])})
+        windows: list[tuple[int, int]] = []
+        for slot in slots:
+            start, end = max(0, slot * width - 600), min(len(self.lower), (slot + 1) * width + 600)
+            if windows and start <= windows[-1][1]:
+                windows[-1] = (windows[-1][0], end)
+            else:
+                windows.append((start, end))
+        return windows
+
+    def _score(self, spans: list[tuple[int, int]], linked: list[tuple[Lead, float, str]]) -> list[Found]:
+        covers: list[Cover] = []
+        cursor = 0
+        for start, end in spans:
+            own: Cover = {}
+            while cursor < len(self.hits) and self.hits[cursor][0] < start:
+                cursor += 1
+            while cursor < len(self.hits) and self.hits[cursor][0] < end:
+                _, index, share = self.hits[cursor]
+                own[index] = max(share, own.get(index, 0.0))
+                cursor += 1
+            covers.append(own)
+        found: list[Found] = []
+        for i, (start, end) in enumerate(spans):
+            own = covers[i]
+            around = [(covers[j], NEIGHBOUR_SHARE) for j in (i - 1, i + 1) if 0 <= j < len(spans)]
+            full = merged((own, 1.0), (self.in_title, TITLE_SHARE), *around)
+            first = weigh(self.question, full)
+            if not own and i:
+                first *= 0.7
+            joint = first
+            sentence = self.lower[start:end]
+            for lead, strength, name in linked:
+                if name and not holds(sentence, name):
+                    continue
+                own_cover = merged((own, 1.0), (self.in_title, TITLE_SHARE))
+                fresh = {index: share for index, share in own_cover.items() if index not in lead.covered}
+                open_weight = 1.0 - weigh(self.question, lead.covered)
+                residual = weigh(self.question, fresh) / open_weight if open_weight > 0.02 else 0.0
+                joint = max(joint, first + lead.relevance * strength * (0.15 + 0.85 * min(1.0, residual)))
+            if joint < FLOOR:
+                continue
+            start, end = _trimmed(self.section.text, start, end, [at for at, _, _ in self.hits if start <= at < end])
+            if end - start < 2:
+                continue
+            covered = merged((own, 1.0), (self.in_title, TITLE_SHARE))
+            found.append(Found(self.section, start, end, self.section.text[start:end], min(1.0, joint), covered))
+        return found
+
+
+def _cut(text: str, start: int, end: int) -> list[tuple[int, int]]:
+    """The whole sentences of a window, and the broken ones at its ends only where the text itself begins or ends there."""
+    spans = [(start + a, start + b) for a, b in sentence_spans(text[start:end])]
+    if len(spans) > 2:
+        if start > 0:
+            spans = spans[1:]
+        if end < len(text):
+            spans = spans[:-1]
+    return spans
+
+
+def _trimmed(text: str, start: int, end: int, hits: list[int]) -> tuple[int, int]:
+    """The span without white space at its ends; a long one is cut to 600 characters around the question's terms."""
+    if end - start > MAX_QUOTE:
+        middle = hits[len(hits) // 2] if hits else start
+        left = max(start, min(middle - MAX_QUOTE // 2, end - MAX_QUOTE))
+        right = min(end, left + MAX_QUOTE)
+        if left > start:
+            blank = text.find(" ", left, left + 40)
+            left = blank + 1 if blank >= 0 else left
+        if right < end:
+            blank = text.rfind(" ", right - 40, right)
+            right = blank if blank > left else right
+        start, end = left, right
+    while start < end and text[start].isspace():
+        start += 1
+    while end > start and text[end - 1].isspace():
+        end -= 1
+    return start, end
+
+
+def _best(found: list[Found], most: int) -> list[Found]:
+    return sorted(found, key=lambda item: (-item.relevance, item.section.document, item.section.start + item.start))[:most]
+
+
+def _chosen(found: list[Found], most: int) -> list[Found]:
+    """The best sentences, two of a section at most, none far below the best."""
+    ranked = _best(found, len(found))
+    chosen: list[Found] = []
+    per_section: dict[tuple[str, int], int] = {}
+    for item in ranked:
+        if item.relevance < max(FLOOR, KEEP * ranked[0].relevance) or len(chosen) >= most:
+            break
+        key = (item.section.document, item.section.start)
+        if len(item.section.text) < _WHOLE and per_section.get(key, 0) >= 2:
+            continue
+        per_section[key] = per_section.get(key, 0) + 1
+        chosen.append(item)
+    return chosen

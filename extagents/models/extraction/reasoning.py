@@ -1,0 +1,283 @@
+"""Reasoning: chains of facts that together cover a question, and the span of the last one that answers it."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from extagents.models.extraction import choosing
+from extagents.models.extraction.lexicon import STOP
+from extagents.models.extraction.question import Question
+from extagents.models.extraction.reading import (
+    TITLE_SHARE,
+    Cover,
+    cover,
+    holds,
+    lead_names,
+    merged,
+    rarity,
+    weigh,
+)
+from extagents.models.extraction.spans import Span, clean_title, fit, spans_in, with_unit
+from extagents.models.extraction.vocabulary import Vocabulary, lowered
+from extagents.types import Fact, Kind
+
+MOST_FACTS = 48
+# How much each trait of a span counts. Fitted by benchmarks/extractive_lab.py on half of the questions.
+WEIGHTS: dict[str, float] = {
+    "chain": 4.0,
+    "own": 2.0,
+    "head": 2.0,
+    "near": 2.0,
+    "fit": 3.0,
+    "focus": 1.0,
+    "asked": -4.0,
+    "bridge": -1.0,
+    "title": -0.5,
+    "relevance": 1.0,
+    "support": 0.3,
+    "rank": -0.2,
+    "chunk": -0.5,
+    "short": -0.3,
+}
+ANSWERABLE = 0.42
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """A fact prepared for reasoning. `label` is its 1-based number in the prompt; `hits` are (start, end, term, share)."""
+
+    label: int
+    fact: Fact
+    quote: str
+    lower: str
+    title: str
+    clean: str
+    hits: tuple[tuple[int, int, int, float], ...]
+    own: Cover
+    covered: Cover
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Chain:
+    """Facts that lead to the answer's, which stands last; the share of the question they cover together."""
+
+    evidence: tuple[Evidence, ...]
+    covered: float
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """A possible answer with its score and the traits that made it."""
+
+    text: str
+    span: Span
+    chain: Chain
+    score: float
+    traits: dict[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What reasoning came to: a verdict's content before it is one."""
+
+    answerable: bool
+    answer: str
+    confidence: float
+    facts: tuple[int, ...]
+    queries: tuple[str, ...]
+
+
+def prepare(question: Question, vocabulary: Vocabulary, facts: Sequence[Fact]) -> list[Evidence]:
+    """Facts as evidence, at most 48: the most relevant where there are more."""
+    labelled = list(enumerate(facts, start=1))
+    if len(labelled) > MOST_FACTS:
+        labelled = sorted(sorted(labelled, key=lambda item: (-item[1].relevance, item[0]))[:MOST_FACTS])
+    prepared: list[Evidence] = []
+    for label, fact in labelled:
+        quote = fact.quote[:2000]
+        lower = lowered(quote)
+        hits: list[tuple[int, int, int, float]] = []
+        for index, term in enumerate(question.terms):
+            for needle in term.needles:
+                hits.extend((start, end, index, needle.share) for start, end in vocabulary.find(lower, needle))
+        own: Cover = {}
+        for _, _, index, share in hits:
+            own[index] = max(share, own.get(index, 0.0))
+        title = clean_title(fact.title)
+        covered = merged((own, 1.0), (cover(question, vocabulary, lowered(fact.title)), TITLE_SHARE))
+        names = lead_names(question, vocabulary, quote, title)
+        prepared.append(Evidence(label, fact, quote, lower, title, lowered(title), tuple(sorted(hits)), own, covered, names))
+    return prepared
+
+
+def link(vocabulary: Vocabulary, a: Evidence, b: Evidence) -> float:
+    """How surely one fact leads to another, 0 to 1: it names the other's title, or both hold a rare name."""
+    if a.clean and a.clean == b.clean:
+        return 0.8
+    best = 0.0
+    if b.clean and b.clean in a.names:
+        best = 1.0
+    elif a.clean and a.clean in b.names:
+        best = 0.9
+    else:
+        for name in a.names:
+            if name in b.lower and holds(b.lower, name):
+                best = max(best, 0.7 * rarity(vocabulary, name))
+    return best
+
+
+def chains(question: Question, vocabulary: Vocabulary, evidence: Sequence[Evidence]) -> list[Chain]:
+    """For each fact, the best chain that ends in it, of at most three facts."""
+    size = len(evidence)
+    alone = [weigh(question, item.covered) for item in evidence]
+    links = [[0.0] * size for _ in range(size)]
+    for i in range(size):
+        for j in range(i + 1, size):
+            strength = max(link(vocabulary, evidence[i], evidence[j]), link(vocabulary, evidence[j], evidence[i]))
+            links[i][j] = links[j][i] = strength
+    found: list[Chain] = []
+    for last in range(size):
+        best = Chain((evidence[last],), alone[last])
+        pairs: list[tuple[float, int]] = []
+        for i in range(size):
+            if i == last or links[i][last] <= 0.05:
+                continue
+            joint = weigh(question, merged((evidence[i].covered, 1.0), (evidence[last].covered, 1.0)))
+            value = alone[last] + (joint - alone[last]) * (0.4 + 0.6 * links[i][last])
+            pairs.append((value, i))
+            if value > best.covered + 0.03:
+                best = Chain((evidence[i], evidence[last]), value)
+        for value, i in sorted(pairs, reverse=True)[:6]:
+            both = merged((evidence[i].covered, 1.0), (evidence[last].covered, 1.0))
+            joint = weigh(question, both)
+            for j in range(size):
+                if j in (i, last) or links[j][i] <= 0.05:
+                    continue
+                third = weigh(question, merged((both, 1.0), (evidence[j].covered, 1.0)))
+                extended = value + (third - joint) * (0.4 + 0.6 * links[j][i]) * 0.9
+                if extended > best.covered + 0.05:
+                    best = Chain((evidence[j], evidence[i], evidence[last]), extended)
+        found.append(best)
+    return found
+
+
+def candidates(question: Question, vocabulary: Vocabulary, found: Sequence[Chain]) -> list[Scored]:
+    """Every span that may answer, best first."""
+    spans: list[tuple[Span, Chain]] = []
+    support: dict[str, set[str]] = {}
+    for chain in found:
+        last = chain.evidence[-1]
+        for span in spans_in(last.quote, last.title, kind=question.answer_type, chinese=question.chinese):
+            spans.append((span, chain))
+            support.setdefault(lowered(span.text), set()).add(last.fact.document)
+    heads = sum(term.head * term.weight for term in question.terms) or 1.0
+    scored: list[Scored] = []
+    for span, chain in spans:
+        traits = _traits(question, span, chain, heads, len(support[lowered(span.text)]))
+        score = sum(WEIGHTS[name] * value for name, value in traits.items())
+        scored.append(Scored(span.text, span, chain, score, traits))
+    scored.sort(key=lambda item: (-item.score, item.chain.evidence[-1].label, item.span.start, item.span.end))
+    return scored
+
+
+def _traits(question: Question, span: Span, chain: Chain, heads: float, documents: int) -> dict[str, float]:
+    last = chain.evidence[-1]
+    lower = lowered(span.text)
+    own = weigh(question, last.own)
+    head = sum(question.terms[index].head * question.terms[index].weight * share for index, share in last.own.items()) / heads
+    near = 0.0
+    nearest: dict[int, float] = {}
+    for start, end, index, share in last.hits:
+        if span.start >= 0 and start < span.end and end > span.start:
+            continue
+        gap = min(max(0, start), 60) if span.start < 0 else max(0, start - span.end, span.start - end)
+        value = share / (1.0 + gap / 12.0)
+        if value > nearest.get(index, 0.0):
+            nearest[index] = value
+    for index, value in nearest.items():
+        near += question.terms[index].weight * (0.3 + 0.7 * question.terms[index].head) * value
+    near /= sum(term.weight * (0.3 + 0.7 * term.head) for term in question.terms) or 1.0
+    words = [word for word in re.findall(r"\w+", lower) if word not in STOP]
+    asked = 1.0 if holds(question.lower, lower) else 0.0
+    if not asked and words:
+        known = sum(1 for word in words if holds(question.lower, word)) / len(words)
+        asked = 1.0 if known == 1.0 else 0.5 * known
+    bridge = any(lower == name or lower in name for other in chain.evidence[:-1] for name in (*other.names, other.clean))
+    focus = 0.0
+    if question.focus:
+        noun = question.focus.split()[-1]
+        if span.start >= 0:
+            around = last.lower[max(0, span.start - 30) : span.start] + " | " + last.lower[span.end : span.end + 30]
+            focus = 1.0 if noun in around or noun in lower else 0.0
+        else:
+            focus = 1.0 if re.search(rf"\b(?:is|was|are|were)\b.{{0,60}}\b{re.escape(noun)}", last.lower) else 0.0
+    return {
+        "chain": chain.covered,
+        "own": own,
+        "head": head,
+        "near": near,
+        "fit": fit(span, question.answer_type, last.quote, question.focus),
+        "focus": focus,
+        "asked": asked,
+        "bridge": float(bridge),
+        "title": float(span.shape == "title"),
+        "relevance": last.fact.relevance,
+        "support": math.log(documents),
+        "rank": math.log(last.label),
+        "chunk": float(span.shape == "chunk"),
+        "short": float(len(words) <= 1),
+    }
+
+
+def reason(question: Question, vocabulary: Vocabulary, facts: Sequence[Fact], *, kind: Kind) -> Outcome:
+    """The verdict over a rung's facts: the best span of the best chain, or the sentences that explain, or no answer."""
+    evidence = prepare(question, vocabulary, facts)
+    if not evidence or not question.terms:
+        return Outcome(False, "", 0.0, (), ())
+    found = chains(question, vocabulary, evidence)
+    best = max(found, key=lambda chain: (chain.covered, -chain.evidence[-1].label))
+    queries = open_queries(question, best)
+    if best.covered < ANSWERABLE:
+        return Outcome(False, "", min(1.0, best.covered), (), queries)
+    if kind == "summary" or question.explains:
+        chosen = sorted(found, key=lambda chain: (-chain.covered, chain.evidence[-1].label))[: 2 if kind != "summary" else 8]
+        chosen = [chain for chain in chosen if chain.covered >= 0.7 * best.covered]
+        last = sorted((chain.evidence[-1] for chain in chosen), key=lambda item: (item.fact.document, item.fact.start or 0))
+        text = " ".join(item.quote for item in last)
+        return Outcome(True, text, min(0.9, best.covered), tuple(item.label for item in last), ())
+    if question.yes_no:
+        decided = choosing.yes_or_no(question, vocabulary, evidence, best.covered)
+        return Outcome(*decided, queries)
+    if len(question.options) == 2:
+        picked = choosing.option(question, vocabulary, evidence)
+        if picked is not None:
+            return Outcome(True, *picked, ())
+    ranked = candidates(question, vocabulary, found)
+    if not ranked or ranked[0].traits["fit"] < 0.1 or ranked[0].traits["asked"] >= 1.0:
+        labels = tuple(item.label for item in best.evidence)
+        return Outcome(True, best.evidence[-1].quote, 0.3 * min(1.0, best.covered), labels, queries)
+    first = ranked[0]
+    text = with_unit(first.chain.evidence[-1].quote, first.span) if question.answer_type == "number" else first.text
+    rivals = [
+        item.score for item in ranked[1:] if lowered(item.text) not in lowered(text) and lowered(text) not in lowered(item.text)
+    ]
+    margin = first.score - rivals[0] if rivals else 2.0
+    confidence = min(1.0, first.chain.covered) * (0.5 + 0.5 / (1.0 + math.exp(-2.0 * margin)))
+    return Outcome(True, text, confidence, tuple(item.label for item in first.chain.evidence), queries)
+
+
+def open_queries(question: Question, chain: Chain) -> tuple[str, ...]:
+    """Where to look next: the names that a chain brings up, with the question's words that it leaves open; at most three."""
+    return follow(question, merged(*((item.covered, 1.0) for item in chain.evidence)), chain.evidence[-1].names)
+
+
+def follow(question: Question, covered: Cover, names: Sequence[str]) -> tuple[str, ...]:
+    """Queries out of names and of the question's words that are not covered; none where all is covered."""
+    missing = [term.word for index, term in enumerate(question.terms) if covered.get(index, 0.0) < 0.5]
+    if not missing:
+        return ()
+    return tuple(f"{name} {' '.join(missing[:6])}" for name in names[:3])
