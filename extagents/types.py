@@ -249,7 +249,9 @@ class Reading(Frozen):
 
     facts: list[ReportedFact] = Field(description="what helps to answer; empty if the text holds nothing")
     queries: list[str] = Field(description="what is missing and would be worth looking for elsewhere; at most 3")
-    continues: bool = Field(default=False, description="true if something that matters is cut off at the start or end of the text")
+    continues: bool = Field(
+        default=False, description="true if something that matters is cut off at the start or end of the text"
+    )
 
 
 class ReasonerInput(Frozen):
