@@ -60,13 +60,13 @@ $(BIN)/python:
 
 $(STAMP): | $(BIN)/python
 	@echo "Installing what requirements.lock names …"
-	@$(BIN)/python -m pip install --quiet --require-hashes -r requirements.lock || { \
+	@$(BIN)/python -m pip install -qq --require-hashes -r requirements.lock || { \
 		echo "The packages could not be installed; pip's reason stands above. Mend it and run make again." >&2; exit 1; }
-	@$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	@$(BIN)/python -m pip install -qq --no-deps --no-build-isolation --editable .
 	@touch $@
 
 $(DEV_STAMP): $(STAMP)
 	@echo "Installing what requirements-dev.lock names …"
-	@$(BIN)/python -m pip install --quiet --require-hashes -r requirements-dev.lock || { \
+	@$(BIN)/python -m pip install -qq --require-hashes -r requirements-dev.lock || { \
 		echo "The packages could not be installed; pip's reason stands above. Mend it and run make again." >&2; exit 1; }
 	@touch $@

@@ -1,0 +1,238 @@
+"""The command line: every command, its options, and a help that teaches. Only the standard library is loaded here."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any, NoReturn
+
+from extagents.errors import UsageError
+
+TOP = """\
+Answers questions over inputs far larger than any context window, with citations that hold.
+Parallel readers share a memory; a reasoner answers from what they found; every quote is checked against its document."""
+
+TOP_EXAMPLES = """\
+start here:
+  extagents ask "When was the parser replaced?" --over docs/        no model needed: the built-in extractive one answers
+  extagents ask "…" --over docs/ --model openai:gpt-4o-mini         OPENAI_API_KEY holds the key
+  extagents ask "…" --over docs/ --model openai:NAME --base-url http://localhost:8000/v1    a vLLM server, or any like it
+  extagents doctor                                                  what is missing, and how to mend it
+
+stdout holds the result only; progress and notices go to stderr.
+exit status: 0 answered or done · 1 the run failed · 2 wrong usage or nothing to read · 3 nothing in the input answers it
+             4 stopped by budget, deadline or interrupt · 130 a second Ctrl-C
+Every option has a variable: EXTAGENTS_MODEL, EXTAGENTS_MEMORY, EXTAGENTS_EFFORT, …"""
+
+ASK_EXAMPLES = """\
+examples:
+  extagents ask "Who maintains the parser?" --over handbook/ notes.pdf
+  extagents ask "What does it cost in all?" --over contracts/ --model openai:gpt-4o --max-cost 0.50 --deadline 120
+  extagents ask "…" --over corpus.jsonl --model openai:gpt-4o --reader-model openai:gpt-4o-mini --effort thorough
+  extagents ask "…" --over docs/ --memory redis://localhost:6379/0 --tenant research --run monday
+  echo "Which module parses TOML?" | extagents ask - --over src/ --json
+
+Ctrl-C once ends with the best answer so far; twice ends at once."""
+
+SEARCH_EXAMPLES = """\
+examples:
+  extagents search "parser replaced" --over docs/ -k 5
+  extagents search --queries questions.jsonl --over corpus.jsonl > hits.jsonl      {"id": …, "question": …} a line
+Hits come best first, with document, character offsets into its extracted text, and score."""
+
+ESTIMATE_EXAMPLES = """\
+example:
+  extagents estimate "Who maintains the parser?" --over docs/ --model openai:gpt-4o-mini"""
+
+RUNS_EXAMPLES = """\
+examples:
+  extagents runs list
+  extagents runs show monday --memory redis://localhost:6379/0
+  extagents runs forget monday"""
+
+CORPUS_EXAMPLES = """\
+example:
+  extagents corpus docs/ report.pdf table.csv.gz"""
+
+DOCTOR_EXAMPLES = """\
+examples:
+  extagents doctor
+  extagents doctor --model openai:gpt-4o-mini --memory redis://localhost:6379/0"""
+
+
+class Parser(argparse.ArgumentParser):
+    """Wrong usage becomes a `UsageError`, so that it is told like every other error."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(allow_abbrev=False, formatter_class=argparse.RawDescriptionHelpFormatter, **options)
+
+    def error(self, message: str) -> NoReturn:
+        hint = f"See: {self.prog} --help"
+        if "required: QUESTION" in message or "required: QUERY" in message:
+            hint = f"It comes before --over. {hint}"
+        raise UsageError(message[:1].upper() + message[1:] + ".", hint=hint)
+
+
+def positive(text: str) -> int:
+    """A whole number of at least 1; `_` and `,` may group its digits."""
+    try:
+        number = int(text.replace(",", ""))
+    except ValueError:
+        number = 0
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least 1")
+    return number
+
+
+def amount(text: str) -> float:
+    """A number above 0."""
+    try:
+        number = float(text)
+    except ValueError:
+        number = 0.0
+    if not 0 < number < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number above 0")
+    return number
+
+
+def rounds(text: str) -> int | str:
+    """A number of rounds, or `all`."""
+    return text if text == "all" else positive(text)
+
+
+def strategy(text: str) -> str:
+    """A strategy of this version."""
+    if text == "iterative":
+        raise argparse.ArgumentTypeError("'iterative' comes with a later version; use fused, parallel or single")
+    if text not in ("fused", "parallel", "single"):
+        raise argparse.ArgumentTypeError(f"{text!r} is not one of fused, parallel, single")
+    return text
+
+
+def executor(text: str) -> str:
+    """An executor of this version."""
+    if text == "ray":
+        raise argparse.ArgumentTypeError("'ray' comes with a later version; use local")
+    if text != "local":
+        raise argparse.ArgumentTypeError(f"{text!r} is not local")
+    return text
+
+
+def _over(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--over", metavar="PATH", nargs="+", action="extend", required=True, help="files and folders to read; may be repeated"
+    )
+
+
+def _output(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("output")
+    group.add_argument("--json", action="store_true", help="print exactly one JSON object")
+    group.add_argument("--quiet", action="store_true", help="no progress and no notices on stderr")
+
+
+def _model(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("model")
+    group.add_argument(
+        "--model", metavar="M", help="extractive (default, no model needed), openai:NAME or langchain:PROVIDER:NAME"
+    )
+    group.add_argument("--base-url", metavar="U", help="any OpenAI-compatible endpoint; else OPENAI_BASE_URL, else OpenAI")
+    group.add_argument("--reader-model", metavar="M", help="another model for the readers, where most tokens go")
+    group.add_argument("--window", metavar="N", type=positive, help="context window in tokens (default: asked of the model)")
+    group.add_argument("--concurrency", metavar="N", type=positive, help="most model calls in flight (default: 64)")
+    group.add_argument("--seed", metavar="N", type=int, help="sampling seed handed to the model")
+
+
+def _reading(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("reading")
+    group.add_argument(
+        "--effort",
+        choices=("quick", "balanced", "thorough"),
+        help="thorough reads everything once before it may stop; balanced (default) and quick may stop earlier",
+    )
+    group.add_argument(
+        "--strategy", type=strategy, metavar="S", help="fused (default): one pass if the input fits, else rounds; parallel; single"
+    )
+    group.add_argument("--rounds", metavar="N|all", type=rounds, help="most reading rounds (default: 5); all: re-read everything")
+    group.add_argument("--shard-tokens", metavar="N", type=positive, help="most tokens of a shard, all of one size")
+    group.add_argument("--executor", type=executor, metavar="E", help="local")
+
+
+def _budget(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("budget (hard: what is not covered is not started)")
+    group.add_argument("--max-tokens", metavar="N", type=positive, help="input and output tokens of all calls")
+    group.add_argument("--max-cost", metavar="USD", type=amount, help="USD")
+    group.add_argument("--max-calls", metavar="N", type=positive, help="model calls, retries included")
+    group.add_argument("--deadline", metavar="SECONDS", type=amount, help="wall-clock seconds")
+
+
+def _memory(parser: argparse.ArgumentParser) -> Any:
+    group = parser.add_argument_group("memory")
+    group.add_argument(
+        "--memory", metavar="URL", help="sqlite:///PATH, memory://, redis://…, rediss://…, unix://… (default: a file of yours)"
+    )
+    group.add_argument("--tenant", metavar="NAME", help="whose memory it is; tenants cannot see each other")
+    return group
+
+
+def build_parser() -> Parser:
+    """The parser of the whole command line; `command` names what was asked for."""
+    import extagents
+
+    parser = Parser(prog="extagents", description=TOP, epilog=TOP_EXAMPLES)
+    parser.add_argument("--version", action="version", version=f"extagents {extagents.__version__}")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", parser_class=Parser, title="commands")
+
+    def command(name: str, text: str, examples: str) -> Parser:
+        return commands.add_parser(name, help=text, description=text[:1].upper() + text[1:] + ".", epilog=examples)
+
+    ask = command("ask", "answer one question", ASK_EXAMPLES)
+    ask.add_argument("question", metavar="QUESTION", help="the question; - reads it from stdin")
+    _over(ask)
+    _model(ask)
+    _reading(ask)
+    _budget(ask)
+    group = _memory(ask)
+    group.add_argument("--run", metavar="NAME", help="name of the run; one that exists is refused, unless --resume")
+    group.add_argument("--resume", action="store_true", help="go on with the run of --run")
+    _output(ask)
+
+    search = command("search", "find evidence without a model", SEARCH_EXAMPLES)
+    search.add_argument("query", metavar="QUERY", nargs="?", help="what to look for")
+    search.add_argument("--queries", metavar="FILE.jsonl", help="many queries: {id, question} lines in, {id, hits} lines out")
+    _over(search)
+    search.add_argument("-k", metavar="N", type=positive, default=10, help="most hits (default: 10)")
+    _output(search)
+
+    estimate = command("estimate", "calls, tokens and cost, lowest and highest, before anything is spent", ESTIMATE_EXAMPLES)
+    estimate.add_argument("question", metavar="QUESTION", help="the question; - reads it from stdin")
+    _over(estimate)
+    _model(estimate)
+    _reading(estimate)
+    _budget(estimate)
+    _memory(estimate)
+    _output(estimate)
+
+    runs = command("runs", "what the memory holds", RUNS_EXAMPLES)
+    actions = runs.add_subparsers(dest="action", metavar="ACTION", parser_class=Parser, title="actions", required=True)
+    for name, text in (
+        ("list", "all runs, the newest first"),
+        ("show", "one run: question, answer, citations, what it read and cost"),
+        ("forget", "delete all that is stored under a run"),
+    ):
+        action = actions.add_parser(name, help=text, description=text[:1].upper() + text[1:] + ".")
+        if name != "list":
+            action.add_argument("run", metavar="RUN", help="name of the run")
+        _memory(action)
+        _output(action)
+
+    corpus = command("corpus", "documents, shards, tokens, and what could not be read and why", CORPUS_EXAMPLES)
+    corpus.add_argument("paths", metavar="PATH", nargs="+", help="files and folders")
+    corpus.add_argument(
+        "--shard-tokens", metavar="N", type=positive, default=8_000, help="most tokens of a shard (default: 8000)"
+    )
+    _output(corpus)
+
+    doctor = command("doctor", "check model, memory, window and extras, and say how to mend what is wrong", DOCTOR_EXAMPLES)
+    _model(doctor)
+    _memory(doctor)
+    _output(doctor)
+    return parser
