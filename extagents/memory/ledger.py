@@ -22,38 +22,8 @@ CORROBORATION_BONUS = 0.02  # per further independent source, at most three: bre
 
 _WORD = re.compile(r"\w+")
 _CJK = re.compile(r"[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\uac00-\ud7af]")
-_NEGATIONS = frozenset(
-    ["no", "not", "never", "none", "neither", "nor", "without", "nobody", "nothing", "nowhere", "hardly", "cannot", "n", "t"]
-)
-_OPENERS = frozenset(
-    [
-        "a",
-        "an",
-        "the",
-        "this",
-        "that",
-        "these",
-        "those",
-        "he",
-        "she",
-        "it",
-        "they",
-        "we",
-        "i",
-        "you",
-        "his",
-        "her",
-        "its",
-        "their",
-        "in",
-        "on",
-        "at",
-        "by",
-        "of",
-        "to",
-        "as",
-    ]
-)
+_NEGATION = re.compile(r"no|not|never|none|neither|nor|without|nobody|nothing|nowhere|hardly|cannot|n|t")
+_OPENER = re.compile(r"an?|the|this|these|that|those|s?he|it|they|we|i|you|his|her|its|their|in|on|at|by|of|to|as")
 
 
 def fact_id(document: str, claim: str, start: int | None = None, end: int | None = None) -> str:
@@ -235,8 +205,8 @@ def landmarks(claim: str) -> str:
     kept: list[str] = []
     for position, word in enumerate(_WORD.findall(unicodedata.normalize("NFKC", claim))):
         folded = word.casefold()
-        named = word[0].isupper() and not (position == 0 and folded in _OPENERS)
-        if named or folded in _NEGATIONS or any(character.isdigit() for character in word):
+        named = word[0].isupper() and not (position == 0 and _OPENER.fullmatch(folded))
+        if named or _NEGATION.fullmatch(folded) or any(character.isdigit() for character in word):
             kept.append(folded)
     return " ".join(kept)
 

@@ -9,6 +9,7 @@ from urllib.parse import unquote
 
 from extagents.errors import SettingsError
 from extagents.memory.base import Memory
+from extagents.memory.urls import shown
 
 SCHEMES = ("sqlite", "memory", "redis", "rediss", "unix")
 _HINT = "Give sqlite:///PATH, memory://, redis://HOST:PORT/DB, rediss://HOST:PORT/DB or unix:///PATH/TO/SOCKET."
@@ -60,14 +61,6 @@ def open_memory(url: str | Path | Memory | None, *, tenant: str = "default") -> 
     from extagents.memory.redis import RedisMemory
 
     return RedisMemory(url, tenant)
-
-
-def shown(url: str) -> str:
-    """The URL without its user and password, fit for a message."""
-    scheme, separator, rest = url.partition("://")
-    place, slash, path = rest.partition("/")
-    _, at, host = place.rpartition("@")
-    return f"{scheme}{separator}{'***@' if at else ''}{host}{slash}{path}"
 
 
 def _sqlite_path(url: str, rest: str) -> Path | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import os
 import secrets
@@ -10,7 +9,6 @@ import sqlite3
 import threading
 import time
 import weakref
-from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
@@ -21,20 +19,12 @@ from extagents.memory.counts import Counts, Limits, usage_counts, usage_of
 from extagents.memory.keys import digest, report_digest
 from extagents.memory.ledger import Ledger
 from extagents.memory.sqlite_thread import SQLiteThread
+from extagents.memory.stored import MOST_EVENTS, Ledgers, parsed, run_record
 from extagents.types import Fact, Report, Usage
 
 T = TypeVar("T")
-MOST_EVENTS = 10_000
-MOST_LEDGERS = 8  # ledgers kept built between calls of `knowledge`
-PARSED_INLINE = 64  # reports parsed on the event loop; more are parsed on a thread
 CACHE_SECONDS = 90 * 86_400.0
 SPENT = "calls, input, output, cached, retries, cost, priced"
-
-
-def parse_reports(bodies: Sequence[str]) -> list[Report]:
-    """Reports from their JSON, ordered by (round, shard, version)."""
-    found = [Report.model_validate_json(body) for body in bodies]
-    return sorted(found, key=lambda report: (report.round, report.shard, report.version))
 
 
 class SQLiteMemory:
@@ -52,7 +42,7 @@ class SQLiteMemory:
         self._thread: SQLiteThread | None = None
         self._process = 0
         self._starting = threading.Lock()
-        self._ledgers: OrderedDict[tuple[int, int], tuple[int, Ledger]] = OrderedDict()
+        self._ledgers: Ledgers[tuple[int, int]] = Ledgers()
 
     def _run(self, work: Callable[[sqlite3.Connection], T], *, write: bool) -> Any:
         with self._starting:  # two event loops may come at once, and a private database lives on one thread
@@ -110,7 +100,7 @@ class SQLiteMemory:
             ).fetchone()
 
         row = await self._read(work)
-        return None if row is None else record(row)
+        return None if row is None else stored(row)
 
     async def list_runs(self) -> list[RunRecord]:
         def work(db: sqlite3.Connection) -> list[Any]:
@@ -120,7 +110,7 @@ class SQLiteMemory:
                 (self._tenant,),
             ).fetchall()
 
-        return [record(row) for row in await self._read(work)]
+        return [stored(row) for row in await self._read(work)]
 
     async def update_run(
         self,
@@ -215,20 +205,14 @@ class SQLiteMemory:
 
         def work(db: sqlite3.Connection) -> tuple[int, int, Ledger, list[str]]:
             found = self._find(db, name)
-            seen, ledger = self._ledgers.get((found or 0, question), (0, Ledger(question)))
+            seen, ledger = self._ledgers.get((found or 0, question), question)
             if found is None:
                 return 0, 0, ledger, []
             rows = db.execute("SELECT id, body FROM reports WHERE run = ? AND id > ?", (found, seen)).fetchall()
             return found, max((row[0] for row in rows), default=seen), ledger, [row[1] for row in rows]
 
         found, seen, ledger, bodies = await self._read(work)
-        if bodies:
-            fresh = await parsed(bodies)
-            ledger = ledger.extend(fresh) if len(fresh) <= PARSED_INLINE else await asyncio.to_thread(ledger.extend, fresh)
-            self._ledgers[found, question] = (seen, ledger)
-            self._ledgers.move_to_end((found, question))
-            while len(self._ledgers) > MOST_LEDGERS:
-                self._ledgers.popitem(last=False)
+        ledger = await self._ledgers.extend((found, question), ledger, bodies, seen)
         return list(ledger.knowledge(budget_tokens, without=without))
 
     # ---- read cache
@@ -376,20 +360,6 @@ class SQLiteMemory:
             await thread.join()
 
 
-async def parsed(bodies: Sequence[str]) -> list[Report]:
-    """Reports from JSON; many are parsed off the event loop."""
-    return parse_reports(bodies) if len(bodies) <= PARSED_INLINE else await asyncio.to_thread(parse_reports, bodies)
-
-
-def record(row: Sequence[Any]) -> RunRecord:
+def stored(row: Sequence[Any]) -> RunRecord:
     """A run from its row: manifest, shards, status, updated, state, answer, reports, then what was spent."""
-    manifest = {**json.loads(row[0]), "shards": json.loads(row[1])}
-    return RunRecord(
-        manifest=Manifest.model_validate(manifest),
-        status=row[2],
-        updated=row[3],
-        state=json.loads(row[4]),
-        answer=None if row[5] is None else json.loads(row[5]),
-        reports=row[6],
-        spent=usage_of((row[7], row[8], row[9], row[10], row[11], row[12], row[13])),
-    )
+    return run_record(*row[:7], spent=usage_of((row[7], row[8], row[9], row[10], row[11], row[12], row[13])))

@@ -1,0 +1,57 @@
+-- Stands before every script. KEYS 1-9 are the run's keys and the tenant's index of runs; ARGV 1-5 come with every call.
+local record, reports, log, notes, calls = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
+local events, cached, applied, runs = KEYS[6], KEYS[7], KEYS[8], KEYS[9]
+local now, ttl, name, call_id, attempt = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
+
+-- Nothing of a run expires while something of it is written.
+local function refresh()
+  for i = 1, 9 do
+    redis.call('EXPIRE', KEYS[i], ttl)
+  end
+end
+
+local function changed()
+  redis.call('HSET', record, 'updated', now)
+  redis.call('ZADD', runs, now, name)
+  refresh()
+end
+
+-- What an earlier attempt of this very call returned, if its reply was lost on the way: it is not applied twice.
+local function earlier()
+  if attempt ~= '0' then
+    for _, entry in ipairs(redis.call('LRANGE', applied, 0, -1)) do
+      if string.sub(entry, 1, #call_id + 1) == call_id .. '=' then
+        return tonumber(string.sub(entry, #call_id + 2))
+      end
+    end
+  end
+  return nil
+end
+
+local function applied_with(result)
+  redis.call('LPUSH', applied, call_id .. '=' .. result)
+  redis.call('LTRIM', applied, 0, 1023)
+  refresh()
+  return result
+end
+
+local function number(field)
+  return tonumber(redis.call('HGET', record, field) or '0')
+end
+
+-- Whole numbers up to 2^53, written out in full and without a sign for zero.
+local function add(field, amount)
+  redis.call('HSET', record, field, string.format('%.0f', number(field) + amount))
+end
+
+-- Ends a reservation, if there is one.
+local function release(call)
+  local held = redis.call('HGET', calls, call)
+  if held then
+    local c, t, m = string.match(held, '^(%d+) (%d+) (%d+)$')
+    redis.call('HDEL', calls, call)
+    add('reserved_calls', -tonumber(c))
+    add('reserved_tokens', -tonumber(t))
+    add('reserved_cost', -tonumber(m))
+  end
+end
