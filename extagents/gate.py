@@ -92,6 +92,7 @@ class CallFailed(Exception):
         """The same as an error for the user."""
         retryable = self.kind in ("rate_limit", "server", "timeout", "connection")
         message = f"{self.model}: {self.message}" if self.model else self.message
+        message = message if message.endswith((".", "!", "?")) else f"{message}."
         return ModelError(message, hint=self.hint, run_id=run_id, retryable=retryable, spent=spent or self.usage)
 
 

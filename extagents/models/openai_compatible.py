@@ -1,0 +1,327 @@
+"""Any endpoint that speaks the OpenAI chat completions API: OpenAI itself, a vLLM server, and the many others.
+
+The official SDK over aiohttp, without its retries; replies are read as bytes and answers are checked by the gate, because
+the SDK's own objects cost more than the call (docs/decisions.md).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import re
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, TypeVar, cast
+
+from pydantic import BaseModel, SecretStr
+
+from extagents.errors import CallError, SettingsError
+from extagents.models.base import Completion, Finish, ModelInfo, Prices, Prompt
+from extagents.models.failures import call_error, message_of, status_of
+from extagents.models.known import known
+from extagents.models.schema import strict_schema
+from extagents.models.thinking import ThinkingFilter, split_thinking
+from extagents.types import Usage
+
+if TYPE_CHECKING:
+    from openai import AsyncOpenAI
+
+T = TypeVar("T", bound=BaseModel)
+
+OPENAI = "https://api.openai.com/v1"
+CONNECT_SECONDS = 10.0
+CONNECTIONS = 1024
+
+_FORMATS = ("json_schema", "json_object", "none")
+_SHAPE = {
+    "en": "Answer with one JSON object and nothing else. Its schema:\n{schema}",
+    "zh": "只输出一个 JSON 对象，不要输出其他内容。其结构为：\n{schema}",
+}
+
+
+class OpenAICompatible:
+    """A model behind an OpenAI-compatible endpoint.
+
+    `base_url` and `api_key` default to `OPENAI_BASE_URL` and `OPENAI_API_KEY`; only OpenAI's own endpoint needs a key.
+    `window` (tokens) and `prices` (USD per million tokens) override what the server or the table of known models says.
+    `extra_body` goes into every request (`{"chat_template_kwargs": {"enable_thinking": false}}`). What an endpoint refuses
+    (a response format, temperature, seed, the name of the output limit) is left out from then on.
+    Raises `SettingsError` where no key can be found.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        base_url: str | None = None,
+        api_key: SecretStr | str | None = None,
+        window: int | None = None,
+        prices: Prices | None = None,
+        encoding: str | None = None,
+        temperature: float | None = 0.0,
+        seed: int | None = 0,
+        extra_body: Mapping[str, Any] | None = None,
+    ) -> None:
+        url = (base_url or os.environ.get("OPENAI_BASE_URL") or OPENAI).rstrip("/")
+        if not re.match(r"https?://[^/\s]+", url):
+            raise SettingsError(f"{url!r} is no base URL.", hint="Give one like http://localhost:8000/v1.")
+        key = api_key.get_secret_value() if isinstance(api_key, SecretStr) else api_key
+        key = (key or os.environ.get("OPENAI_API_KEY") or "").strip()
+        if not key and url == OPENAI:
+            raise SettingsError(
+                f"There is no key for openai:{name}.",
+                hint="Set OPENAI_API_KEY, or give --base-url for an endpoint of your own.",
+            )
+        self._model = name
+        self._url = url
+        self._key = SecretStr(key)
+        self._given = ModelInfo(name=f"openai:{name}", window=window, prices=prices, encoding=encoding)
+        self._info: ModelInfo | None = None
+        self._extra = dict(extra_body or {})
+        self._format = _FORMATS[0]
+        self._optional: dict[str, Any] = {"temperature": temperature, "seed": seed, "stream_options": {"include_usage": True}}
+        self._limit_name = "max_completion_tokens" if url == OPENAI else "max_tokens"
+        self._client: AsyncOpenAI | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    def __repr__(self) -> str:
+        return f"OpenAICompatible({self._model!r}, base_url={self._url!r})"
+
+    @property
+    def name(self) -> str:
+        return f"openai:{self._model}"
+
+    @property
+    def local(self) -> bool:
+        return False
+
+    @property
+    def endpoint(self) -> str:
+        """What calls share a limit: the server and the model."""
+        return f"{self._url} {self._model}"
+
+    async def complete(
+        self, prompt: Prompt[T], *, timeout: float | None = None, on_delta: Callable[[str], None] | None = None
+    ) -> Completion[T]:
+        while True:
+            sent = (self._format, self._limit_name, frozenset(self._optional))
+            body = self._body(prompt, stream=on_delta is not None)
+            try:
+                if on_delta is not None:
+                    return await self._stream(body, prompt, timeout, on_delta)
+                return await self._whole(body, prompt, timeout)
+            except CallError:
+                raise
+            except Exception as error:  # noqa: BLE001 - the edge: whatever a client library raises becomes a CallError
+                if not self._adapts(error, sent):
+                    raise call_error(error, secret=self._key.get_secret_value(), where=self._url) from None
+
+    async def describe(self) -> ModelInfo:
+        if self._info is None:
+            table = known(self._model)
+            given = self._given
+            self._info = ModelInfo(
+                name=self.name,
+                window=given.window or await self._served_window() or table.window,
+                prices=given.prices or table.prices,
+                encoding=given.encoding or table.encoding,
+            )
+        return self._info
+
+    async def aclose(self) -> None:
+        client, self._client = self._client, None
+        if client is not None and self._loop is asyncio.get_running_loop():
+            await client.close()
+
+    # ---- the request
+
+    def _connected(self) -> AsyncOpenAI:
+        """The client of the running loop: sockets cannot move between loops."""
+        loop = asyncio.get_running_loop()
+        if self._client is None or self._loop is not loop:
+            import openai
+            from openai import AsyncOpenAI, DefaultAioHttpClient
+
+            limits = openai.DEFAULT_CONNECTION_LIMITS.__class__(
+                max_connections=CONNECTIONS, max_keepalive_connections=CONNECTIONS
+            )
+            self._client = AsyncOpenAI(
+                api_key=self._key.get_secret_value() or "none",
+                base_url=self._url,
+                max_retries=0,
+                http_client=DefaultAioHttpClient(limits=limits),
+            )
+            self._loop = loop
+        return self._client
+
+    def _body(self, prompt: Prompt[Any], *, stream: bool) -> dict[str, Any]:
+        messages = [{"role": part.role, "content": part.content} for part in prompt.messages]
+        schema, strict = strict_schema(cast(Any, prompt.output))
+        body: dict[str, Any] = {"model": self._model, "messages": messages, self._limit_name: prompt.max_output_tokens}
+        body.update({key: value for key, value in self._optional.items() if value is not None and key != "stream_options"})
+        if self._format == "json_schema":
+            form = {"name": prompt.role, "schema": schema, "strict": strict}
+            body["response_format"] = {"type": "json_schema", "json_schema": form}
+        else:
+            if self._format == "json_object":
+                body["response_format"] = {"type": "json_object"}
+            # At the very end, so that the prefix stays the one that is cached.
+            told = _SHAPE.get(prompt.language, _SHAPE["en"]).format(schema=json.dumps(schema, ensure_ascii=False))
+            if messages and messages[-1]["role"] == "user":
+                messages[-1] = {"role": "user", "content": f"{messages[-1]['content']}\n\n{told}"}
+            else:
+                messages.append({"role": "user", "content": told})
+        if stream:
+            body["stream"] = True
+            if "stream_options" in self._optional:
+                body["stream_options"] = self._optional["stream_options"]
+        return body
+
+    async def _whole(self, body: dict[str, Any], prompt: Prompt[T], timeout: float | None) -> Completion[T]:
+        client = self._connected()
+        create: Any = client.chat.completions.with_raw_response.create
+        raw = await create(**body, extra_body=self._extra or None, timeout=_timeout(timeout))
+        content: bytes = raw.http_response.content
+        try:
+            reply = json.loads(content)
+        except ValueError:
+            raise CallError("malformed", "The endpoint's reply is not JSON.") from None
+        return self._completion(reply, prompt)
+
+    async def _stream(
+        self, body: dict[str, Any], prompt: Prompt[T], timeout: float | None, on_delta: Callable[[str], None]
+    ) -> Completion[T]:
+        client = self._connected()
+        create: Any = client.chat.completions.create
+        visible = ThinkingFilter()
+        texts: list[str] = []
+        thoughts: list[str] = []
+        reply: dict[str, Any] = {}
+        finish: str | None = None
+        refusal = ""
+        async with await create(**body, extra_body=self._extra or None, timeout=_timeout(timeout)) as stream:
+            async for chunk in stream:
+                data = chunk.model_dump()
+                reply = {"model": data.get("model") or reply.get("model"), "usage": data.get("usage") or reply.get("usage")}
+                for choice in (data.get("choices") or ())[:1]:
+                    delta = choice.get("delta") or {}
+                    finish = choice.get("finish_reason") or finish
+                    refusal += delta.get("refusal") or ""
+                    thoughts.append(_thought(delta))
+                    piece = delta.get("content") or ""
+                    if piece:
+                        texts.append(piece)
+                        if shown := visible.feed(piece):
+                            on_delta(shown)
+        if finish is None:
+            raise CallError("connection", "The connection to the model broke off in the middle of the answer.")
+        message = {"content": "".join(texts), "reasoning_content": "".join(thoughts), "refusal": refusal or None}
+        return self._completion({**reply, "choices": [{"message": message, "finish_reason": finish}]}, prompt)
+
+    # ---- the reply
+
+    def _completion(self, reply: Any, prompt: Prompt[T]) -> Completion[T]:
+        if not isinstance(reply, dict):
+            raise CallError("malformed", "The endpoint's reply is no chat completion.")
+        choices = reply.get("choices")
+        if not choices and reply.get("error"):
+            raise CallError("server", f"The endpoint failed: {str(reply['error'])[:200]}")
+        usage = _usage(reply.get("usage"), prompt, reply)
+        if not isinstance(choices, list) or not choices or not isinstance(choices[0], dict):
+            raise CallError("malformed", "The endpoint's reply holds no answer.", usage=usage)
+        choice = choices[0]
+        message = choice.get("message") or {}
+        finish = choice.get("finish_reason") or "stop"
+        if finish == "content_filter" or message.get("refusal"):
+            reason = str(message.get("refusal") or "withheld by the provider's filter")[:200]
+            raise CallError("content_filter", f"The model refused: {reason}", usage=usage)
+        text, inline = split_thinking(_text(message.get("content")))
+        reasoning = "\n".join(part for part in (_thought(message).strip(), inline) if part)
+        ended: Finish = "length" if finish in ("length", "max_tokens") else "stop"
+        return Completion(
+            text=text, usage=usage, reasoning=reasoning, finish=ended, model=str(reply.get("model") or self._model)
+        )
+
+    def _adapts(self, error: Exception, sent: tuple[str, str, frozenset[str]]) -> bool:
+        """Leaves out what the endpoint refuses by name; True if the request is now another one and worth sending."""
+        if status_of(error) not in (400, 422):
+            return False
+        message = f"{message_of(error)} {getattr(error, 'param', None) or ''}"
+        form, limit, optional = sent
+        if (form, limit, optional) != (self._format, self._limit_name, frozenset(self._optional)):
+            return True  # a call beside this one has learnt it meanwhile
+        if form != "none" and re.search(
+            r"response_?format|json_?schema|json_?object|guided|structured.?output|grammar", message, re.IGNORECASE
+        ):
+            self._format = _FORMATS[_FORMATS.index(form) + 1]
+            return True
+        other = "max_tokens" if limit == "max_completion_tokens" else "max_completion_tokens"
+        refused = re.search(
+            rf"(unsupported|unrecogni[sz]ed|unknown|extra|not supported|not permitted).{{0,80}}\b{limit}\b"
+            rf"|\b{limit}\b.{{0,80}}(unsupported|not supported|not permitted|{other})",
+            message,
+            re.I | re.S,
+        )
+        if refused and other not in self._optional:
+            self._optional.setdefault(other, None)  # marks that the other name was tried: never back and forth
+            self._limit_name = other
+            return True
+        for name in ("temperature", "seed", "stream_options"):
+            if name in optional and re.search(rf"\b{name}\b", message):
+                del self._optional[name]
+                return True
+        return False
+
+    async def _served_window(self) -> int | None:
+        """`max_model_len` as the server tells it (vLLM and others do); None where it does not."""
+        if self._url == OPENAI:
+            return None
+        import openai
+
+        try:
+            raw = await self._connected().models.with_raw_response.list(timeout=_timeout(CONNECT_SECONDS))
+            models = json.loads(raw.http_response.content)["data"]
+            mine = [model for model in models if model.get("id") == self._model] or (models if len(models) == 1 else [])
+            window = next((model.get(key) for model in mine for key in _WINDOWS if model.get(key)), None)
+        except (openai.OpenAIError, ValueError, KeyError, TypeError, AttributeError, OSError):
+            return None  # a server that lists no models still completes; if it is down, the first call says so
+        return window if isinstance(window, int) and window > 0 else None
+
+
+_WINDOWS = ("max_model_len", "context_length", "context_window", "max_context_length")
+
+
+def _timeout(seconds: float | None) -> Any:
+    """The SDK's timeout: no waiting for ever on a host that does not answer the door."""
+    import openai
+
+    return openai.Timeout(seconds, connect=CONNECT_SECONDS if seconds is None else min(CONNECT_SECONDS, seconds))
+
+
+def _text(content: Any) -> str:
+    """The text of a message, also where it comes in parts."""
+    if isinstance(content, list):
+        return "".join(str(part.get("text") or "") for part in content if isinstance(part, dict) and part.get("type") == "text")
+    return content if isinstance(content, str) else ""
+
+
+def _thought(message: Mapping[str, Any]) -> str:
+    """The reasoning field, under the names that servers give it."""
+    value = message.get("reasoning_content") or message.get("reasoning") or ""
+    return value if isinstance(value, str) else ""
+
+
+def _usage(usage: Any, prompt: Prompt[Any], reply: Mapping[str, Any]) -> Usage:
+    """What the server counted; where it counted nothing, three bytes a token, which is rarely too few."""
+    if isinstance(usage, dict) and usage.get("prompt_tokens") is not None:
+        details = usage.get("prompt_tokens_details") or {}
+        read = int(usage["prompt_tokens"])
+        cached = details.get("cached_tokens") or usage.get("prompt_cache_hit_tokens") or 0
+        return Usage(
+            calls=1,
+            input_tokens=read,
+            output_tokens=int(usage.get("completion_tokens") or 0),
+            cached_tokens=min(int(cached), read),
+        )
+    read = sum(len(part.content.encode()) for part in prompt.messages) // 3 + 1
+    return Usage(calls=1, input_tokens=read, output_tokens=len(str(reply.get("choices") or "").encode()) // 3 + 1)

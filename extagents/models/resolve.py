@@ -1,0 +1,131 @@
+"""From what a user writes to a model."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from pydantic import SecretStr
+
+from extagents.errors import SettingsError
+from extagents.models.base import Model, Prices
+
+if TYPE_CHECKING:
+    from langchain_core.language_models.chat_models import BaseChatModel
+
+FORMS = ("extractive", "openai:NAME", "langchain:PROVIDER:NAME")
+
+
+def resolve(
+    model: str | Model | BaseChatModel,
+    *,
+    base_url: str | None = None,
+    api_key: SecretStr | str | None = None,
+    window: int | None = None,
+    prices: Prices | None = None,
+    seed: int | None = None,
+) -> Model:
+    """The model that a string names (`extractive`, `openai:NAME`, `langchain:PROVIDER:NAME`), or the given one adapted.
+
+    `window` is in tokens, `prices` in USD per million tokens; `base_url`, `api_key` and `seed` are for models named by a
+    string. Raises `SettingsError` for a name that means nothing, a missing key or a missing package.
+    """
+    if isinstance(model, str):
+        return _named(model.strip(), base_url=base_url, api_key=api_key, window=window, prices=prices, seed=seed)
+    if isinstance(model, Model):
+        return model
+    if hasattr(model, "ainvoke") and hasattr(model, "astream"):
+        from extagents.models.langchain import LangChainModel
+
+        return LangChainModel(model, window=window, prices=prices)
+    raise SettingsError(f"{type(model).__name__} is no model.", hint="Give a model string, a Model, or a LangChain chat model.")
+
+
+def _named(
+    text: str,
+    *,
+    base_url: str | None,
+    api_key: SecretStr | str | None,
+    window: int | None,
+    prices: Prices | None,
+    seed: int | None,
+) -> Model:
+    kind, _, name = text.partition(":")
+    if kind == "extractive" and not name:
+        from extagents.models.extractive import ExtractiveModel
+
+        extractive: Model = ExtractiveModel()
+        return extractive
+    if kind == "openai" and name:
+        from extagents.models.openai_compatible import OpenAICompatible
+
+        return OpenAICompatible(
+            name, base_url=base_url, api_key=api_key, window=window, prices=prices, seed=0 if seed is None else seed
+        )
+    if kind == "langchain" and all(name.partition(":")):
+        return _langchain(text, name, base_url=base_url, api_key=api_key, window=window, prices=prices, seed=seed)
+    if kind == "vllm":
+        served = name or "NAME"
+        raise SettingsError(
+            f"This version does not run vLLM in process ({text}).",
+            hint=f"Start `vllm serve {served}` and use --model openai:{served} --base-url http://localhost:8000/v1.",
+        )
+    raise SettingsError(f"Unknown model {text!r}.", hint=_meant(text, kind, name))
+
+
+def _meant(text: str, kind: str, name: str) -> str:
+    """What the user may have meant, and what there is."""
+    from difflib import get_close_matches
+
+    from extagents.models.known import known
+
+    there = f"Models are: {', '.join(FORMS)}."
+    if kind in ("openai", "langchain"):
+        return f"Did you mean {next(form for form in FORMS if form.startswith(kind))}? {there}"
+    if not name and known(text).window is not None:
+        return f"Did you mean openai:{text}? {there}"
+    close = get_close_matches(kind.casefold(), ["extractive", "openai", "langchain", "vllm"], n=1, cutoff=0.6)
+    if close:
+        meant = f"{close[0]}:{name}" if name else next((form for form in FORMS if form.startswith(close[0])), close[0])
+        return f"Did you mean {meant}? {there}"
+    return there
+
+
+def _langchain(
+    text: str,
+    name: str,
+    *,
+    base_url: str | None,
+    api_key: SecretStr | str | None,
+    window: int | None,
+    prices: Prices | None,
+    seed: int | None,
+) -> Model:
+    provider, _, served = name.partition(":")
+    try:
+        init_chat_model = import_module("langchain.chat_models").init_chat_model
+    except ImportError as error:
+        raise SettingsError(
+            f"{text} needs LangChain, which is not installed.", hint='Install it: pip install "extagents[langchain]"'
+        ) from error
+    from extagents.models.failures import scrub
+    from extagents.models.langchain import LangChainModel
+
+    key = api_key.get_secret_value() if isinstance(api_key, SecretStr) else api_key or ""
+    options: dict[str, Any] = {"max_retries": 0}
+    options.update({"base_url": base_url} if base_url else {})
+    options.update({"api_key": key} if key else {})
+    options.update({"seed": seed, "temperature": 0} if provider == "openai" and seed is not None else {})
+    try:
+        chat = init_chat_model(served, model_provider=provider, **options)
+    except ImportError as error:
+        package = str(error).split("`")[1] if "`" in str(error) else f"langchain-{provider}"
+        raise SettingsError(
+            f"{text} needs a package that is not installed.", hint=f"Install it: pip install {package}"
+        ) from error
+    except Exception as error:  # noqa: BLE001 - the edge: a missing key or an unknown provider, in the library's own words
+        reason = " ".join(scrub(str(error), key).split())[:300]
+        raise SettingsError(
+            f"{text} cannot be set up: {reason}", hint="Check the provider, the model's name and its key."
+        ) from None
+    return LangChainModel(chat, name=text, window=window, prices=prices)
