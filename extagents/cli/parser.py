@@ -149,9 +149,14 @@ def _reading(parser: argparse.ArgumentParser) -> None:
         help="thorough reads everything once before it may stop; balanced (default) and quick may stop earlier",
     )
     group.add_argument(
-        "--strategy", type=strategy, metavar="S", help="fused (default): one pass if the input fits, else rounds; parallel; single"
+        "--strategy",
+        type=strategy,
+        metavar="S",
+        help="fused (default): one pass if the input fits, else rounds; parallel; single",
     )
-    group.add_argument("--rounds", metavar="N|all", type=rounds, help="most reading rounds (default: 5); all: re-read everything")
+    group.add_argument(
+        "--rounds", metavar="N|all", type=rounds, help="most reading rounds (default: 5); all: re-read everything"
+    )
     group.add_argument("--shard-tokens", metavar="N", type=positive, help="most tokens of a shard, all of one size")
     group.add_argument("--executor", type=executor, metavar="E", help="local")
 

@@ -1,0 +1,155 @@
+"""How an answer looks: on a terminal with its citations, coverage and cost; elsewhere the bare answer alone."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+from extagents.cli.output import console, duration, is_terminal, money, one_line, print_json, safe, share, tokens, write
+
+if TYPE_CHECKING:
+    from rich.console import Group
+    from rich.table import Table
+
+    from extagents.types import Answer, Citation
+
+MOST_CITATIONS = 8
+ENDS = {
+    "budget": "the budget ended before everything was read",
+    "deadline": "the deadline came before everything was read",
+    "cancelled": "stopped by you before everything was read",
+}
+
+
+def print_answer(answer: Answer, *, as_json: bool, quiet: bool) -> None:
+    """The answer on stdout: one JSON object, or a page for a terminal, or the bare answer. Notices beside it on stderr."""
+    if as_json:
+        print_json(answer.model_dump(mode="json"))
+        return
+    if is_terminal(sys.stdout) and not quiet:
+        out = console(sys.stdout)
+        out.print(page(answer, out.width))
+        return
+    if answer.answer:
+        write(answer.answer + "\n")
+    if not quiet:
+        for line in remarks(answer):
+            sys.stderr.write(line + "\n")
+
+
+def remarks(answer: Answer) -> list[str]:
+    """What stderr says beside a bare answer: how it ended, what was read, and every notice."""
+    lines = []
+    if not answer.answered:
+        lines.append(unanswered(answer))
+    if answer.stopped_by:
+        lines.append(f"partial: {ENDS[answer.stopped_by]}")
+    lines.append(f"read: {covered(answer)} · {spent(answer)} · {duration(answer.seconds)}")
+    lines.extend(f"notice: {one_line(notice, 2_000)}" for notice in answer.notices)
+    return lines
+
+
+def unanswered(answer: Answer) -> str:
+    """What is said in the place of an answer."""
+    return "No answer yet." if answer.stopped_by else "Nothing in the input answers this question."
+
+
+def covered(answer: Answer) -> str:
+    """What was read, in words."""
+    coverage = answer.coverage
+    text = f"{coverage.shards_read:,} of {coverage.shards:,} shards ({share(coverage.shards_read, coverage.shards)})"
+    text += f" · {tokens(coverage.tokens_read)} of {tokens(coverage.tokens)} tokens"
+    return text + (f" · {coverage.failed:,} failed" if coverage.failed else "")
+
+
+def spent(answer: Answer) -> str:
+    """What it cost, in words."""
+    usage = answer.usage
+    text = f"{usage.calls:,} calls"
+    if usage.input_tokens or usage.output_tokens:
+        cached = f" ({tokens(usage.cached_tokens)} cached)" if usage.cached_tokens else ""
+        text += f" · {tokens(usage.input_tokens)} tokens in{cached}, {tokens(usage.output_tokens)} out"
+    if usage.cost is not None:
+        text += f" · {money(usage.cost)}"
+    if usage.retries:
+        text += f" · {usage.retries:,} retries"
+    return text
+
+
+def place(citation: Citation) -> str:
+    """Document and page of a citation."""
+    return safe(citation.document) + (f", p. {citation.page}" if citation.page is not None else "")
+
+
+def page(answer: Answer, width: int) -> Group:
+    """The answer as a page for a terminal of `width` columns."""
+    from rich.console import Group
+    from rich.padding import Padding
+    from rich.panel import Panel
+    from rich.text import Text
+
+    if answer.answered:
+        colour = "green" if answer.confidence >= 0.7 else "yellow"
+        body = Text(safe(answer.answer), style="bold")
+        title = Text.assemble(("Answer", "bold"), "  ", (f"confidence {answer.confidence:.2f}", f"not bold {colour}"))
+    else:
+        colour = "yellow"
+        body = Text(unanswered(answer))
+        title = Text("No answer", style="bold")
+    parts: list[object] = [
+        Panel(body, title=title, title_align="left", border_style=colour, padding=(0, 1), width=min(width, 100))
+    ]
+    if answer.citations:
+        parts.append(Padding(_citations(answer, width), (0, 0, 1, 1)))
+    parts.append(Padding(_facts(answer, width), (0, 0, 0, 1)))
+    return Group(*parts)  # type: ignore[arg-type]
+
+
+def _citations(answer: Answer, width: int) -> Table:
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table.grid(padding=(0, 2))
+    table.add_column(style="cyan", justify="right", no_wrap=True)
+    wide = width >= 100
+    if wide:
+        table.add_column(max_width=36, overflow="fold")
+    table.add_column(max_width=min(width - 6, 94) - (38 if wide else 0))
+    for number, citation in enumerate(answer.citations[:MOST_CITATIONS], 1):
+        quote = Text(f"“{one_line(citation.quote, 400)}”", style="italic")
+        where = Text(place(citation), style="cyan")
+        if wide:
+            table.add_row(str(number), where, quote)
+        else:
+            table.add_row(str(number), Text.assemble(where, "\n", quote))
+    more = len(answer.citations) - MOST_CITATIONS
+    if more > 0:
+        table.add_row("", Text(f"and {more} more; --json lists them all", style="dim"))
+    return table
+
+
+def _facts(answer: Answer, width: int) -> Table:
+    from rich.progress_bar import ProgressBar
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table.grid(padding=(0, 2))
+    table.add_column(style="dim", no_wrap=True)
+    table.add_column(max_width=min(width - 10, 90))
+    coverage = answer.coverage
+    if answer.stopped_by:
+        table.add_row("partial", Text(ENDS[answer.stopped_by], style="yellow"))
+    if coverage.shards:
+        bar = ProgressBar(
+            total=coverage.shards, completed=coverage.shards_read, width=20, complete_style="green", finished_style="green"
+        )
+        read = Table.grid(padding=(0, 1))
+        read.add_row(bar, Text(covered(answer)))
+        table.add_row("read", read)
+    table.add_row("spent", Text(f"{spent(answer)} · {duration(answer.seconds)}"))
+    table.add_row("model", Text(safe(answer.model)))
+    if answer.run_id:
+        table.add_row("run", Text(safe(answer.run_id)))
+    for notice in answer.notices:
+        table.add_row(Text("notice", style="yellow"), Text(safe(notice)))
+    return table

@@ -1,0 +1,94 @@
+"""What every command writes: JSON objects, plain text, and text of documents made harmless for a terminal."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from typing import TYPE_CHECKING, Any, TextIO
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+# Control characters and direction overrides in a document must not move the cursor, recolour or reorder a terminal.
+_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+
+
+def safe(text: str) -> str:
+    """The text without characters that act on a terminal."""
+    return _CONTROL.sub("\N{REPLACEMENT CHARACTER}", text.replace("\r\n", "\n"))
+
+
+def one_line(text: str, width: int) -> str:
+    """The text on one line of at most `width` characters, cut with an ellipsis."""
+    line = " ".join(safe(text).split())
+    return line if len(line) <= width else line[: max(1, width - 1)].rstrip() + "…"
+
+
+class OutputClosed(Exception):
+    """Whoever read stdout has gone (`| head`)."""
+
+
+def write(text: str) -> None:
+    """Text on stdout, at once. Raises `OutputClosed` when nobody reads it any more."""
+    try:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        raise OutputClosed from None
+
+
+def print_json(value: Any) -> None:
+    """Exactly one JSON value and a line end on stdout, as UTF-8 where stdout can take it."""
+    utf8 = (getattr(sys.stdout, "encoding", None) or "").lower().replace("-", "") == "utf8"
+    write(json.dumps(value, ensure_ascii=not utf8) + "\n")
+
+
+def console(stream: TextIO) -> Console:
+    """A rich console on a stream; NO_COLOR, TERM=dumb and a stream that is no terminal are obeyed by rich itself."""
+    from rich.console import Console
+
+    return Console(file=stream, highlight=False, soft_wrap=False)
+
+
+def is_terminal(stream: TextIO) -> bool:
+    """Whether somebody looks at the stream."""
+    return stream.isatty()
+
+
+def tokens(number: int) -> str:
+    """12 → 12, 12,345 → 12.3K, 1,234,567 → 1.23M."""
+    if number < 10_000:
+        return f"{number:,}"
+    if number < 1_000_000:
+        return f"{number / 1_000:.1f}K"
+    return f"{number / 1_000_000:.2f}M"
+
+
+def money(cost: float | None) -> str:
+    """USD with as many digits as matter; unknown prices are said to be unknown."""
+    if cost is None:
+        return "price unknown"
+    if cost == 0:
+        return "$0"
+    return f"${cost:.2f}" if cost >= 1 else f"${cost:.4f}"
+
+
+def duration(seconds: float) -> str:
+    """0.4 s, 12 s, 3:07, 1:02:03."""
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    if seconds < 60:
+        return f"{seconds:.0f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+def share(part: int, whole: int) -> str:
+    """A percentage that says 100% only when all of it is there."""
+    if whole <= 0:
+        return "–"
+    if part < whole:
+        return f"{min(99, round(100 * part / whole))}%"
+    return "100%"
