@@ -18,7 +18,7 @@ from extagents.corpus import names as nm
 from extagents.corpus import terms as t
 from extagents.corpus.passages import passage_spans
 from extagents.corpus.postings import Postings, build_postings
-from extagents.corpus.ranking import Ranking
+from extagents.corpus.ranking import Layout, Ranking, Weights
 from extagents.types import Document
 
 FORMAT = 1
@@ -40,6 +40,7 @@ class Index:
         self._vocabulary = vocabulary
         self.spans: npt.NDArray[np.int64] = arrays["spans"]
         self.postings = Postings(arrays["weights"], arrays["rows"], arrays["columns_at"])
+        self.weights = Weights()
         self.mentions = nm.Mentions(**{field: arrays[field] for field in nm.Mentions.__dataclass_fields__})
 
     # ------------------------------------------------------------------ making
@@ -109,7 +110,7 @@ class Index:
 
     def names_in(self, text: str) -> list[str]:
         """Corpus-defined names that occur in the text, in order and as folded words, those within a longer one left out."""
-        return [name for name, _ in self._ranking.names_of(text, nested=False)]
+        return list(dict.fromkeys(name for name, _, within in self._ranking.names_of(text) if not within))
 
     def passages_naming(self, name: str) -> npt.NDArray[np.int64]:
         """Positions of the passages that mention a name: those of the document it is the title of first."""
@@ -122,13 +123,25 @@ class Index:
 
     # ------------------------------------------------------------------ ranking
 
+    def with_weights(self, weights: Weights) -> Index:
+        """The same index, ranking by other constants: for measurements."""
+        other = Index(self._arrays, self._lexicon, self._vocabulary)
+        other.weights = weights
+        return other
+
     def scores(self, queries: Sequence[str], *, method: Method = "full") -> npt.NDArray[np.float32]:
-        """The score of every passage; of several queries, the best that any gives it (the first counts a little more)."""
-        best = np.zeros(self.passages, np.float32)
-        for position, query in enumerate(dict.fromkeys(queries)):
-            score = self._ranking.full(query) if method == "full" else self._ranking.bm25(query)
-            np.maximum(best, score if position == 0 else score * np.float32(0.95), out=best)
-        return best
+        """The score of every passage, 0 … 1, as high for the best one as BM25's best covers of the query, weighed by rarity.
+
+        Of several queries each counts the same, and a passage has the best score that any gives it.
+        """
+        best, covered = np.zeros(self.passages, np.float32), 0.0
+        if not self.passages:
+            return best
+        for query in dict.fromkeys(queries):
+            score, share = self._ranking.full(query) if method == "full" else self._ranking.bm25(query)
+            covered = max(covered, share)
+            np.maximum(best, score, out=best)
+        return best * np.float32(covered)
 
     def search(self, query: str, k: int = 10, *, method: Method = "full") -> list[tuple[int, float]]:
         """The k best passages with their scores, best first; passages without any score are left out.
@@ -155,13 +168,18 @@ class Index:
 
     @cached_property
     def _ranking(self) -> Ranking:
-        return Ranking(
+        arrays = self._arrays
+        _, title = np.unique(arrays["title_hashes"], return_inverse=True)
+        layout = Layout(
             spans=self.spans,
             documents=self.documents,
-            postings=self.postings,
-            mentions=self.mentions,
-            vocabulary=self._vocabulary,
+            title=title[self.spans[:, 0]],
+            terms=arrays["word_terms"],
+            sentences=arrays["word_sentences"],
+            words_at=arrays["words_at"],
+            uncased=arrays["uncased"],
         )
+        return Ranking(layout, self.postings, self.mentions, self._vocabulary, self.weights)
 
 
 def _open(path: Path) -> npt.NDArray[Any]:
@@ -179,15 +197,21 @@ def _grow(old: dict[str, npt.NDArray[Any]], lexicon: t.Lexicon, documents: Seque
     streams: list[npt.NDArray[np.int32]] = []
     titles: list[npt.NDArray[np.int32]] = []
     title_keys: list[tuple[int, int]] = []
+    title_hashes: list[int] = []
     defined: set[int] = set()
+    uncased: set[int] = set()
     for position, document in enumerate(documents, before):
         cuts = passage_spans(document.text)
         spans += [(position, start, end) for start, end in cuts]
         streams += [lexicon.encode(document.text[start:end]) for start, end in cuts]
         title = document.title or document.id
         titles.append(lexicon.encode(title))
-        title_keys += [(key, position) for name in nm.title_names(title, path=document.id) if (key := nm.phrase_key(name))]
-        defined |= {key for _, name in nm.defined_names(document.text) if (key := nm.phrase_key(name))}
+        title_hashes.append(nm.phrase_key(title))
+        called = nm.title_names(title, path=document.id)
+        title_keys += [(key, position) for name in called if (key := nm.phrase_key(name))]
+        inside = [name for _, name in nm.defined_names(document.text)]
+        defined |= {key for name in inside if (key := nm.phrase_key(name))}
+        uncased |= {nm.phrase_key(name) for name in (*called, *inside) if nm.is_plain_word(name)}
 
     arrays: dict[str, npt.NDArray[Any]] = {
         "spans": _extend(old.get("spans"), np.array(spans, np.int64).reshape(-1, 3)),
@@ -197,7 +221,9 @@ def _grow(old: dict[str, npt.NDArray[Any]], lexicon: t.Lexicon, documents: Seque
         "titles_at": _extend_pointers(old.get("titles_at"), titles),
         "title_keys": _extend(old.get("title_keys"), np.array([key for key, _ in title_keys], np.uint64)),
         "title_documents": _extend(old.get("title_documents"), np.array([document for _, document in title_keys], np.int32)),
-        "defined": _extend(old.get("defined"), np.array(sorted(defined), np.uint64)),
+        "title_hashes": _extend(old.get("title_hashes"), np.array(title_hashes, np.uint64)),
+        "defined": np.unique(_extend(old.get("defined"), np.array(sorted(defined), np.uint64))),
+        "uncased": np.unique(_extend(old.get("uncased"), np.array(sorted(uncased), np.uint64))),
     }
     return _derive(arrays, lexicon)
 
@@ -206,7 +232,7 @@ def _derive(arrays: dict[str, npt.NDArray[Any]], lexicon: t.Lexicon) -> Index:
     surfaces = list(lexicon)
     flags = t.surface_flags(surfaces)
     spans, pointers = arrays["spans"], arrays["stream_at"]
-    vocabulary, tokens, tokens_at = t.term_stream(
+    vocabulary, term_of, tokens, tokens_at = t.term_stream(
         surfaces,
         flags,
         arrays["stream"],
@@ -223,8 +249,15 @@ def _derive(arrays: dict[str, npt.NDArray[Any]], lexicon: t.Lexicon) -> Index:
         flags,
         passages=len(spans),
         titles=list(zip(arrays["title_keys"].tolist(), arrays["title_documents"].tolist(), strict=True)),
-        defined=arrays["defined"].tolist(),
+        defined=arrays["defined"],
+        uncased=arrays["uncased"],
     )
+    words_at = np.searchsorted(words.passage, np.arange(len(spans) + 1))
+    arrays |= {
+        "words_at": words_at,
+        "word_terms": term_of[words.surface],
+        "word_sentences": words.sentence,
+    }
     arrays |= {"weights": postings.data, "rows": postings.rows, "columns_at": postings.at}
     arrays |= {field: getattr(mentions, field) for field in nm.Mentions.__dataclass_fields__}
     return Index(arrays, lexicon, vocabulary)

@@ -8,7 +8,7 @@ their folded words, so that finding them is arithmetic over arrays and takes tim
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,8 +16,12 @@ import numpy.typing as npt
 
 from extagents.corpus import terms as t
 
-LONGEST = 7
-"""Words of the longest name that is looked for."""
+LONGEST = 12
+"""Words of the longest title or other defined name that is looked for."""
+PHRASE = 6
+"""Words of the longest capitalised phrase, and ideographs of the longest recurring one, that count as a name."""
+RARE = 25
+"""Occurrences up to which a recurring pair of ideographs may be part of a name, at least."""
 
 _MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)
 _CONNECTED = "of the and de la le du von van der den di da del for in on at to s y e und et al el bin ibn"
@@ -63,17 +67,28 @@ def defined_names(text: str) -> list[tuple[int, str]]:
     return found
 
 
-def name_key(words: Iterable[str]) -> int:
-    """The hash of a name given as folded words."""
-    key = 0
-    for word in words:
-        key = (key * int(_MULTIPLIER) + t.word_hash(word)) & 0xFFFFFFFFFFFFFFFF
-    return key
+def extend_key(key: int, word: str) -> int:
+    """The hash of a name that has one folded word more; 0 is that of no words."""
+    return (key * int(_MULTIPLIER) + t.word_hash(word)) & 0xFFFFFFFFFFFFFFFF
 
 
 def phrase_key(text: str) -> int:
     """The hash of a name as written; 0 where it has no words."""
-    return name_key(t.fold(word) for word in t.word_tokens(text))
+    key = 0
+    for word in t.word_tokens(text):
+        key = extend_key(key, t.fold(word))
+    return key
+
+
+def is_plain_word(text: str) -> bool:
+    """Whether a name is one word in lower case, as modules and functions are: such a name is found in any case."""
+    return len(text) > 3 and text.islower() and text.isalnum() and text.isascii()
+
+
+def among(keys: npt.NDArray[np.uint64], key: np.uint64) -> bool:
+    """Whether a hash is one of the sorted ones."""
+    at = int(np.searchsorted(keys, key))
+    return at < len(keys) and bool(keys[at] == key)
 
 
 @dataclass(frozen=True)
@@ -84,7 +99,7 @@ class Words:
     passage: npt.NDArray[np.int32]
     gap: npt.NDArray[np.bool_]  # a phrase cannot go on from the word before
     opening: npt.NDArray[np.bool_]  # first word of a sentence
-    sentence: npt.NDArray[np.int32]  # number of the sentence within the corpus
+    sentence: npt.NDArray[np.uint16]  # number of the sentence within the passage
 
 
 def words_of(stream: npt.NDArray[np.int32], pointers: npt.NDArray[np.int64], flags: npt.NDArray[np.int16]) -> Words:
@@ -103,12 +118,13 @@ def words_of(stream: npt.NDArray[np.int32], pointers: npt.NDArray[np.int64], fla
     changed = ((kind ^ before) & t.CJK) != 0
     ends = np.concatenate(([0], np.cumsum((kinds & t.SENTENCE_END) != 0)))[positions]
     opening = (np.diff(ends, prepend=-1) != 0) & ~initial | fresh
+    sentence = np.cumsum(opening)
     return Words(
         surface=surface,
         passage=passage,
         gap=~joined | fresh | changed,
         opening=opening,
-        sentence=np.cumsum(opening).astype(np.int32),
+        sentence=(sentence - np.maximum.accumulate(np.where(fresh, sentence, 0))).astype(np.uint16),
     )
 
 
@@ -144,6 +160,21 @@ class Mentions:
         return self.names[span], self.sentences[span]
 
 
+@dataclass(frozen=True)
+class _Marks:
+    """What each word is, parallel to `Words`; `hashes` are those of the folded words."""
+
+    hashes: npt.NDArray[np.uint64]
+    capital: npt.NDArray[np.bool_]  # written with a capital, and no stop word
+    solid: npt.NDArray[np.bool_]  # capital or number: how a phrase ends
+    inner: npt.NDArray[np.bool_]  # solid or connector: what may stand within a phrase
+    start: npt.NDArray[np.bool_]  # capital for another reason than that a sentence starts
+    proper: npt.NDArray[np.bool_]  # mostly written with a capital
+    leading: npt.NDArray[np.bool_]  # may start a title
+    alone: npt.NDArray[np.bool_]  # may be a title by itself
+    pair: npt.NDArray[np.bool_]  # starts a recurring but rare pair of ideographs
+
+
 def find_mentions(
     words: Words,
     lexicon: Sequence[str],
@@ -151,86 +182,97 @@ def find_mentions(
     *,
     passages: int,
     titles: Sequence[tuple[int, int]],
-    defined: Sequence[int],
+    defined: npt.NDArray[np.uint64],
+    uncased: npt.NDArray[np.uint64],
 ) -> Mentions:
-    """All names and their mentions. `titles` pairs hashes with documents, `defined` are the hashes of other defined names.
+    """All names and their mentions in `passages` passages.
 
-    `passages` is how many there are; `lexicon` and `flags` tell of each surface id how it is written and what it is.
+    `titles` pairs hashes with documents, `defined` are hashes of other defined names, `uncased` those of one-word names that
+    are found in any case. `lexicon` and `flags` tell of each surface id how it is written and what it is.
     """
-    folded = [t.fold(word) for word in lexicon]
-    hashes = np.fromiter(map(t.word_hash, folded), dtype=np.uint64, count=len(folded))
-    numbers: dict[str, int] = {}
-    fold_of = np.fromiter((numbers.setdefault(word, len(numbers)) for word in folded), dtype=np.int32, count=len(folded))
-    connector = np.fromiter((word in _CONNECTORS for word in folded), dtype=np.bool_, count=len(folded))
-
-    kind = flags[words.surface]
-    capital = ((kind & t.CAPITAL) != 0) & ((kind & t.STOP) == 0)
-    digit = (kind & t.DIGIT) != 0
-    inner = fold_of[words.surface]
-    lower = np.bincount(inner[(kind & (t.CAPITAL | t.CJK | t.DIGIT)) == 0], minlength=len(numbers))
-    upper = np.bincount(inner[capital & ~words.opening], minlength=len(numbers))
-    proper = (upper > lower)[inner] if len(inner) else np.zeros(0, dtype=np.bool_)
-    start = capital & (~words.opening | proper)
-    title_keys = np.unique(np.array([key for key, _ in titles], dtype=np.uint64))
-    named = np.unique(np.concatenate((title_keys, np.array(defined, dtype=np.uint64))))
-
-    keys, where, sure = _phrases(
-        words, hashes[words.surface], start, capital, digit, connector[words.surface], proper, kind, named
-    )
-    order = np.argsort(keys, kind="stable")
-    keys, where, sure = keys[order], where[order], sure[order]
+    named = np.unique(np.concatenate((np.array([key for key, _ in titles], np.uint64), defined)))
+    if len(words.surface):
+        keys, where = _phrases(words, _marks(words, lexicon, flags, uncased, max(RARE, passages // 50)), named)
+    else:
+        keys, where = np.zeros(0, np.uint64), np.zeros(0, np.int64)
     return _assemble(keys, where, words, named, titles, passages)
 
 
-def _phrases(
-    words: Words,
-    hashes: npt.NDArray[np.uint64],
-    start: npt.NDArray[np.bool_],
-    capital: npt.NDArray[np.bool_],
-    digit: npt.NDArray[np.bool_],
-    connector: npt.NDArray[np.bool_],
-    proper: npt.NDArray[np.bool_],
-    kind: npt.NDArray[np.int16],
-    named: npt.NDArray[np.uint64],
-) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.int64], npt.NDArray[np.bool_]]:
-    """Every phrase that may be a name: hash and position of its first word, and whether it is one by its capitals."""
-    total = len(hashes)
-    gaps = np.concatenate(([0], np.cumsum(words.gap)))
-    weak = np.concatenate(([0], np.cumsum(~(capital | digit | connector))))
+def _marks(
+    words: Words, lexicon: Sequence[str], flags: npt.NDArray[np.int16], uncased: npt.NDArray[np.uint64], rare: int
+) -> _Marks:
+    folded = [t.fold(word) for word in lexicon]
+    hashes = np.fromiter(map(t.word_hash, folded), np.uint64, len(folded))
+    numbers: dict[str, int] = {}
+    fold_of = np.fromiter((numbers.setdefault(word, len(numbers)) for word in folded), np.int32, len(folded))
+    connector = np.fromiter((word in _CONNECTORS for word in folded), np.bool_, len(folded))[words.surface]
+
+    kind = flags[words.surface]
+    stop = (kind & t.STOP) != 0
+    digit = (kind & t.DIGIT) != 0
     ideograph = (kind & t.CJK) != 0
-    content = (kind & t.STOP) == 0
-    rolling = np.zeros(total, dtype=np.uint64)
-    found_keys: list[npt.NDArray[np.uint64]] = []
-    found_at: list[npt.NDArray[np.int64]] = []
-    found_sure: list[npt.NDArray[np.bool_]] = []
-    with np.errstate(over="ignore"):
-        for length in range(1, LONGEST + 1):
-            if length > total:
-                break
-            count = total - length + 1
-            rolling = rolling[:count] * _MULTIPLIER + hashes[length - 1 :]
-            whole = gaps[length : length + count] - gaps[1 : count + 1] == 0
-            last = slice(length - 1, length - 1 + count)
-            by_case = start[:count] & whole
+    capital = ((kind & t.CAPITAL) != 0) & ~stop
+    number = fold_of[words.surface]
+    lower = np.bincount(number[(kind & (t.CAPITAL | t.CJK | t.DIGIT)) == 0], minlength=len(numbers))
+    upper = np.bincount(number[capital & ~words.opening], minlength=len(numbers))
+    proper = (upper > lower)[number]
+    free = np.isin(hashes, uncased)[words.surface]
+
+    pair = np.zeros(len(number), np.bool_)
+    firsts = np.flatnonzero(ideograph[:-1] & ideograph[1:] & ~words.gap[1:] & ~stop[:-1] & ~stop[1:])
+    if len(firsts):
+        pairs = number[firsts].astype(np.int64) * len(numbers) + number[firsts + 1]
+        _, group, counts = np.unique(pairs, return_inverse=True, return_counts=True)
+        pair[firsts] = ((counts >= 2) & (counts <= rare))[group]
+    return _Marks(
+        hashes=hashes[words.surface],
+        capital=capital,
+        solid=capital | digit,
+        inner=capital | digit | connector,
+        start=capital & (~words.opening | proper),
+        proper=proper,
+        leading=~stop | ((kind & t.CAPITAL) != 0),
+        alone=~stop & (capital | digit | free),
+        pair=pair,
+    )
+
+
+def _phrases(
+    words: Words, marks: _Marks, named: npt.NDArray[np.uint64]
+) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.int64]]:
+    """Every phrase that may be a name: its hash and the position of its first word."""
+    total = len(marks.hashes)
+    gaps = np.concatenate(([0], np.cumsum(words.gap)))
+    openings = np.concatenate(([0], np.cumsum(words.opening)))
+    weak = np.concatenate(([0], np.cumsum(~marks.inner)))
+    pairs = np.concatenate(([0], np.cumsum(marks.pair)))
+    sieve = np.zeros(1 << 20, np.bool_)  # most phrases are told from the defined names by 20 bits of their hash
+    sieve[named >> np.uint64(44)] = True
+    rolling = np.zeros(total, np.uint64)
+    keys: list[npt.NDArray[np.uint64]] = []
+    where: list[npt.NDArray[np.int64]] = []
+    for length in range(1, min(LONGEST, total) + 1):
+        count = total - length + 1
+        rolling = rolling[:count] * _MULTIPLIER + marks.hashes[length - 1 :]
+        found = np.zeros(count, np.bool_)
+        if length <= PHRASE:
+            whole = gaps[length : length + count] == gaps[1 : count + 1]
+            found = whole & marks.start[:count]
             if length == 1:
-                by_case &= proper
+                found &= marks.proper
             else:
-                by_case &= (capital | digit)[last] & (weak[length : length + count] - weak[:count] == 0)
-            candidates = np.flatnonzero(by_case)
-            found_keys.append(rolling[candidates])
-            found_at.append(candidates)
-            found_sure.append(np.ones(len(candidates), dtype=np.bool_))
-            by_name = whole & ~by_case & content[:count] & ((length > 1) | capital[:count] | ideograph[:count] | digit[:count])
-            others = np.flatnonzero(by_name)
-            if len(named):
-                at = np.searchsorted(named, rolling[others])
-                others = others[named[np.minimum(at, len(named) - 1)] == rolling[others]]
-                found_keys.append(rolling[others])
-                found_at.append(others)
-                found_sure.append(np.zeros(len(others), dtype=np.bool_))
-    if not found_keys:
-        return np.zeros(0, np.uint64), np.zeros(0, np.int64), np.zeros(0, np.bool_)
-    return np.concatenate(found_keys), np.concatenate(found_at), np.concatenate(found_sure)
+                found &= marks.solid[length - 1 :] & (weak[length : length + count] == weak[:count])
+                found |= whole & (pairs[length - 1 : length - 1 + count] - pairs[:count] == length - 1)
+        titled = sieve[rolling >> np.uint64(44)] & ~found & (openings[length : length + count] == openings[1 : count + 1])
+        titled &= marks.alone if length == 1 else marks.leading[:count]
+        others = np.flatnonzero(titled)
+        if len(named):
+            at = np.minimum(np.searchsorted(named, rolling[others]), len(named) - 1)
+            found[others[named[at] == rolling[others]]] = True
+        positions = np.flatnonzero(found)
+        keys.append(rolling[positions])
+        where.append(positions)
+    return np.concatenate(keys), np.concatenate(where)
 
 
 def _assemble(
@@ -255,8 +297,7 @@ def _assemble(
     name = renumber[group] if len(keys) else np.zeros(0, np.int64)
     good = name >= 0
     name, passage, where = name[good], passage[good], where[good]
-    first = np.searchsorted(words.passage, passage)
-    sentence = (words.sentence[where] - words.sentence[first]).astype(np.int32) if len(where) else np.zeros(0, np.int32)
+    sentence = words.sentence[where]
 
     pairs = np.unique(name * max(passages, 1) + passage)
     owners = sorted({(int(np.searchsorted(kept, np.uint64(key))), document) for key, document in titles})

@@ -1,9 +1,20 @@
-"""How passages are ranked for a query: BM25, then hops along the mentions."""
+"""How passages are ranked for a query: BM25, names in the query, then hops along the mentions.
+
+    first(d) = (BM25(d) + phrases(d)) / max  + `title` if the query names d's title
+    hop, `steps` times, from each of the `seeds` best passages p:
+        score(d) = first(d) + max over p of  decay^step · score(p) · link(p, d) · (base + gain · residual(p, d))
+
+The words of a name count little in passages that hold them without naming it. `residual` is the BM25 of d on what p leaves
+open of the query, the best passage 1. `link` is strongest where p names d's title, weaker where d names p's title or both
+hold another name, the rarer the stronger. A hop in a question is a name that p brings and the question does not.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -17,149 +28,273 @@ Floats = npt.NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Weights:
-    """The constants of the ranking."""
+    """The constants of the ranking; `benchmarks/recall.py --ablation` prints what each part is worth."""
 
-    seeds: int = 10
-    steps: int = 2
-    title: float = 1.6
-    decay: float = 0.85
-    base: float = 0.4
-    gain: float = 1.6
-    own: float = 1.0
-    back: float = 0.6
-    shared: float = 0.4
-    rarity: float = 0.3
-    common: float = 0.02
+    seeds: int = 10  # best passages that a hop starts from
+    steps: int = 2  # hops
+    decay: float = 0.85  # what a score loses in a hop
+    base: float = 0.4  # of a link, whatever the passage says
+    gain: float = 1.6  # of a link, for what the passage adds to the query's open terms
+    title: float = 2.0  # for a document whose title the query names
+    phrase: float = 1.0  # for a passage that holds several words of the query as one name, times the name's rarity
+    inside: float = 0.3  # left of a name's words where they stand without the name
+    own: float = 1.0  # link to the document whose title is named
+    back: float = 0.6  # link to passages that name the seed's title, over the root of how many they are
+    shared: float = 0.4  # link by any other name that both passages hold, times its rarity
+    asked: float = 0.3  # left of a link by a name that the query holds itself
+    sentence: float = 0.3  # how much less a name links that stands in a sentence without any word of the query
+    rival: float = 0.7  # left of a link to all but the best of the passages under one title
+    common: float = 0.1  # share of all passages from which on a name links nothing
+
+
+@dataclass(frozen=True)
+class Layout:
+    """What the ranking knows of the passages, as parallel arrays.
+
+    `spans` as in the index; `title` groups passages by equal title; `terms` and `sentences` give for every word its term
+    (-1: none) and its sentence within the passage, whose words start at `words_at`; `uncased` are hashes of one-word names
+    that were defined in lower case.
+    """
+
+    spans: npt.NDArray[np.int64]
+    documents: int
+    title: npt.NDArray[np.int64]
+    terms: npt.NDArray[np.int32]
+    sentences: npt.NDArray[np.uint16]
+    words_at: npt.NDArray[np.int64]
+    uncased: npt.NDArray[np.uint64]
+
+
+@dataclass(frozen=True)
+class _Query:
+    numbers: list[int]  # terms that the corpus knows
+    rarity: Floats  # their inverse document frequency
+    matrix: Floats  # their weight in every passage, terms × passages
+    ideal: float  # the BM25 of a passage that holds nothing but the query
+    names: dict[int, str]  # names in it that are in no longer one
+    nested: set[int]  # all names in it
 
 
 class Ranking:
-    """Scores every passage of an index for a query."""
+    """Scores every passage of an index for a query. Holds no state but its arrays."""
 
     def __init__(
-        self,
-        *,
-        spans: npt.NDArray[np.int64],
-        documents: int,
-        postings: Postings,
-        mentions: nm.Mentions,
-        vocabulary: dict[str, int],
-        weights: Weights = Weights(),
+        self, layout: Layout, postings: Postings, mentions: nm.Mentions, vocabulary: dict[str, int], weights: Weights
     ) -> None:
-        self._spans = spans
-        self._documents = documents
+        self._layout = layout
         self._postings = postings
         self._mentions = mentions
         self._vocabulary = vocabulary
-        self.weights = weights
-        self._first = np.searchsorted(spans[:, 0], np.arange(documents + 1))
-        self._owned = _owned(mentions, documents)
+        self._weights = weights
+        self._count = count = len(layout.spans)
+        self._first = np.searchsorted(layout.spans[:, 0], np.arange(layout.documents + 1))
+        self._frequency = np.diff(mentions.passages_at)
+        self._log = float(np.log(max(count, 2)))
+        self._rarity: Floats = (1 - np.log(np.maximum(self._frequency, 1)) / self._log).astype(np.float32).clip(0)
+        named = np.repeat(np.arange(len(mentions.keys)), np.diff(mentions.owners_at))
+        order = np.argsort(mentions.owners, kind="stable")
+        self._titles = named[order]
+        self._titles_at = np.searchsorted(mentions.owners[order], np.arange(layout.documents + 1))
 
-    def names_of(self, text: str, *, nested: bool = True) -> list[tuple[str, int]]:
-        """Names in a text with their numbers, in order; `nested=False` leaves out those within a longer one."""
+    # ------------------------------------------------------------------ names
+
+    def names_of(self, text: str) -> Iterator[tuple[str, int, bool]]:
+        """Names in a text, longest first at every word: as folded words, number, and whether it lies within a longer one."""
         words = t.word_tokens(text)
         folded = [t.fold(word) for word in words]
-        found: list[tuple[str, int]] = []
-        covered = 0
+        spans, keys = [], []
         for start in range(len(words)):
-            for length in range(min(nm.LONGEST, len(words) - start), 0, -1):
-                if not nested and start + length <= covered:
-                    break
-                phrase = folded[start : start + length]
-                if length == 1 and (
-                    phrase[0] in t.STOP_WORDS
-                    or len(phrase[0]) < 2
-                    or not (words[start][0].isupper() or words[start][0].isdigit())
-                ):
-                    continue
-                number = self._mentions.find(nm.name_key(phrase))
-                if number >= 0 and (_spelled(phrase), number) not in found:
-                    found.append((_spelled(phrase), number))
-                    covered = max(covered, start + length)
-                    if not nested:
-                        break
-        return found
+            key = 0
+            for end in range(start + 1, min(start + nm.LONGEST, len(words)) + 1):
+                key = nm.extend_key(key, folded[end - 1])
+                spans.append((start, end))
+                keys.append(key)
+        if not len(self._mentions.keys) or not keys:
+            return
+        hashes = np.array(keys, np.uint64)
+        at = np.minimum(np.searchsorted(self._mentions.keys, hashes), len(self._mentions.keys) - 1)
+        covered = 0
+        for i in sorted(np.flatnonzero(self._mentions.keys[at] == hashes).tolist(), key=lambda i: (spans[i][0], -spans[i][1])):
+            start, end = spans[i]
+            if end - start == 1 and not self._may_stand_alone(words[start], folded[start], hashes[i]):
+                continue
+            yield _spelled(folded[start:end]), int(at[i]), end <= covered
+            covered = max(covered, end)
 
-    def bm25(self, query: str) -> Floats:
-        """BM25 of every passage, the best one at most 1."""
-        numbers = self._numbers(query)
-        total = np.zeros(len(self._spans), np.float32)
-        for number in numbers:
-            rows, weights = self._postings.column(number)
-            total[rows] += weights
-        top = float(total.max(initial=0.0))
-        return total if top <= 0 else np.divide(total, top, dtype=np.float32)
+    def _may_stand_alone(self, word: str, folded: str, key: np.uint64) -> bool:
+        if folded in t.STOP_WORDS or len(folded) < 2:
+            return False
+        return word[0].isupper() or word[0].isdigit() or nm.among(self._layout.uncased, key)
 
-    def _numbers(self, query: str) -> list[int]:
-        return [number for term in dict.fromkeys(t.text_terms(query)) if (number := self._vocabulary.get(term)) is not None]
+    # ------------------------------------------------------------------ scores
 
-    def full(self, query: str) -> Floats:
-        w = self.weights
-        numbers = self._numbers(query)
-        count = len(self._spans)
-        matrix = np.zeros((len(numbers), count), np.float32)
-        for row, number in enumerate(numbers):
-            rows, values = self._postings.column(number)
-            matrix[row, rows] = values
-        total: Floats = matrix.sum(axis=0)
+    def bm25(self, query: str) -> tuple[Floats, float]:
+        """BM25 of every passage, the best one 1, and the share of the query (0 … 1) that the best one covers."""
+        asked = self._query(query, names=False)
+        return _normalised(asked.matrix.sum(axis=0), asked.ideal)
+
+    def full(self, query: str) -> tuple[Floats, float]:
+        """The score of every passage by names and hops, the best one 1, and the share of the query that BM25's best covers."""
+        w = self._weights
+        asked = self._query(query, names=True)
+        total: Floats = asked.matrix.sum(axis=0)
         top = float(total.max(initial=0.0))
         if top <= 0:
-            return total
-        first = total / np.float32(top)
-        asked = self.names_of(query)
-        titled = {int(document) for _, name in asked for document in self._mentions.owned(name)}
-        for document in titled:
-            first[self._first[document] : self._first[document + 1]] += np.float32(w.title)
-        score: Floats = first.copy()
-        for step in range(w.steps):
-            seeds = np.argsort(-score, kind="stable")[: w.seeds]
-            updated = score.copy()
-            for seed in seeds.tolist():
-                linked, strength = self._links(seed)
-                if not len(linked):
-                    continue
-                open_terms = matrix[:, seed] == 0
-                residual = matrix[np.ix_(open_terms, linked)].sum(axis=0)
-                peak = float(matrix[open_terms].sum(axis=0).max(initial=0.0))
-                if peak > 0:
-                    residual = residual / peak
-                value = first[linked] + np.float32(w.decay ** (step + 1)) * score[seed] * strength * (
-                    w.base + w.gain * residual
-                )
-                updated[linked] = np.maximum(updated[linked], value)
-            score = updated
-        score /= score.max()
+            return total, 0.0
+        share = min(1.0, top / asked.ideal)
+        self._discount(query, asked)
+        total = asked.matrix.sum(axis=0)
+        for number, name in asked.names.items():
+            if " " in name:
+                total[self._mentions.mentioning(number)] += np.float32(w.phrase * self._rarity[number] * self._log)
+        first = total / np.float32(total.max())
+        bonus = np.zeros_like(first)
+        for number in asked.names:
+            for document in self._mentions.owned(number).tolist():
+                bonus[self._first[document] : self._first[document + 1]] = w.title
+        score = self._hops(first + bonus, asked)
+        return score / score.max(), share
+
+    def _query(self, query: str, *, names: bool) -> _Query:
+        terms = dict.fromkeys(t.text_terms(query))
+        numbers = [number for term in terms if (number := self._vocabulary.get(term)) is not None]
+        matrix = np.zeros((len(numbers), self._count), np.float32)
+        for row, number in enumerate(numbers):
+            passages, values = self._postings.column(number)
+            matrix[row, passages] = values
+        frequency = np.array([self._postings.frequency(number) for number in numbers], np.float32)
+        rarity = np.log(1 + (self._count - frequency + 0.5) / (frequency + 0.5)).astype(np.float32)
+        unknown = (len(terms) - len(numbers)) * float(np.log(2 * self._count + 2))
+        found = list(self.names_of(query)) if names else []
+        return _Query(
+            numbers,
+            rarity,
+            matrix,
+            ideal=float(rarity.sum()) + unknown,
+            names={number: name for name, number, within in found if not within},
+            nested={number for _, number, _ in found},
+        )
+
+    def _discount(self, query: str, asked: _Query) -> None:
+        """Takes weight from a name's words in passages that do not hold the name, unless the query has them elsewhere too."""
+        rows = {number: row for row, number in enumerate(asked.numbers)}
+        terms = t.text_terms(query)
+        for number, name in asked.names.items():
+            owned = self._mentions.owned(number)
+            if not len(owned) and " " not in name:
+                continue
+            without = np.ones(self._count, np.bool_)
+            without[self._mentions.mentioning(number)] = False
+            for document in owned.tolist():
+                without[self._first[document] : self._first[document + 1]] = False
+            inner = t.text_terms(name)
+            for term in set(inner):
+                row = rows.get(self._vocabulary.get(term, -1))
+                if row is not None and terms.count(term) == inner.count(term):
+                    asked.matrix[row, without] *= np.float32(self._weights.inside)
+
+    def _hops(self, first: Floats, asked: _Query) -> Floats:
+        w = self._weights
+        score = first.copy()
+        peaks = np.maximum(asked.matrix.max(axis=1), 1e-6)[:, None]
+        links: dict[int, tuple[npt.NDArray[np.int64], Floats]] = {}
+        for step in range(1, w.steps + 1):
+            seeds = _best(score, w.seeds)
+            fresh = [seed for seed in seeds if seed not in links]
+            if fresh:
+                uncovered = np.maximum(0, 1 - asked.matrix[:, fresh] / peaks)
+                residual = uncovered.T @ asked.matrix
+                residual /= np.maximum(residual.max(axis=1), 1e-6)[:, None]
+                for seed, open_part in zip(fresh, residual, strict=True):
+                    linked, strength = self._links(seed, asked)
+                    strength *= w.base + w.gain * open_part[linked]
+                    links[seed] = linked, self._rivals(linked, strength)
+            reached = np.zeros_like(score)
+            for seed in seeds:
+                linked, strength = links[seed]
+                reached[linked] = np.maximum(reached[linked], np.float32(w.decay**step * score[seed]) * strength)
+            score = np.maximum(score, first + reached)
         return score
 
-    def _links(self, seed: int) -> tuple[npt.NDArray[np.int64], Floats]:
-        w = self.weights
-        m = self._mentions
-        strength = np.zeros(len(self._spans), np.float32)
-        names = np.unique(m.in_passage(seed)[0])
-        limit = max(25, int(w.common * len(self._spans)))
-        for name in names.tolist():
-            mentioning = m.mentioning(name)
-            if 2 <= len(mentioning) <= limit:
-                strength[mentioning] += np.float32(w.shared * (len(mentioning) - 1) ** -w.rarity)
-        document = int(self._spans[seed, 0])
-        for name in self._owned[document]:
-            mentioning = m.mentioning(name)
-            if len(mentioning):
-                strength[mentioning] = np.maximum(strength[mentioning], np.float32(w.back / len(mentioning) ** 0.5))
-        for name in names.tolist():
-            for owner in m.owned(name).tolist():
-                if owner != document:
-                    strength[self._first[owner] : self._first[owner + 1]] = w.own
-        strength[seed] = 0
-        linked = np.flatnonzero(strength)
-        return linked, strength[linked]
+    # ------------------------------------------------------------------ links
+
+    def _links(self, seed: int, asked: _Query) -> tuple[npt.NDArray[np.int64], Floats]:
+        """Passages that share a name with the seed, in corpus order, and how strongly each is linked."""
+        w, m = self._weights, self._mentions
+        document = int(self._layout.spans[seed, 0])
+        titles = self._titles[self._titles_at[document] : self._titles_at[document + 1]]
+        names, force = self._names_of_seed(seed, asked)
+        foreign = ~np.isin(names, titles)
+        names, force = names[foreign], force[foreign]
+
+        frequency = self._frequency[names]
+        usable = (frequency >= 2) & (frequency <= max(25, w.common * self._count))
+        shared = _gather(m.passages_at, m.passages, names[usable])
+        shared_force = np.repeat(w.shared * force[usable] * self._rarity[names[usable]], frequency[usable])
+        back = _gather(m.passages_at, m.passages, titles)
+        back_force = np.repeat(w.back / np.sqrt(np.maximum(self._frequency[titles], 1)), self._frequency[titles])
+        owners = _gather(m.owners_at, m.owners, names)
+        owner_force = np.repeat(w.own * force, np.diff(m.owners_at)[names])
+        sizes = np.diff(self._first)[owners]
+        own = _gather(self._first, np.arange(self._count), owners)
+
+        passages = np.concatenate((shared, back, own))
+        strength = np.concatenate((shared_force, back_force, np.repeat(owner_force, sizes))).astype(np.float32)
+        best = np.zeros(self._count, np.float32)
+        np.maximum.at(best, passages, strength)
+        best[seed] = 0
+        linked = np.flatnonzero(best)
+        return linked, best[linked]
+
+    def _names_of_seed(self, seed: int, asked: _Query) -> tuple[npt.NDArray[np.int64], Floats]:
+        """The names that a passage mentions, and how much each counts by the sentence that it stands in."""
+        w, layout = self._weights, self._layout
+        found, sentences = self._mentions.in_passage(seed)
+        names, group = np.unique(found, return_inverse=True)
+        words = slice(layout.words_at[seed], layout.words_at[seed + 1])
+        terms, where = layout.terms[words], layout.sentences[words]
+        covered = np.zeros(int(where.max(initial=0)) + 1, np.float32)
+        for number, rarity in zip(asked.numbers, asked.rarity, strict=True):
+            covered[np.unique(where[terms == number])] += rarity
+        covered /= max(float(covered.max()), 1e-6)
+        best = np.zeros(len(names), np.float32)
+        np.maximum.at(best, group, covered[sentences])
+        force = 1 - w.sentence + w.sentence * best
+        force[np.isin(names, list(asked.nested))] *= w.asked
+        return names.astype(np.int64), force.astype(np.float32)
+
+    def _rivals(self, linked: npt.NDArray[np.int64], strength: Floats) -> Floats:
+        """Weakens all links but the strongest among passages under one title: a name leads to one place."""
+        titles = self._layout.title[linked]
+        order = np.lexsort((-strength, titles))
+        later = np.zeros(len(order), np.bool_)
+        later[1:] = titles[order][1:] == titles[order][:-1]
+        strength[order[later]] *= np.float32(self._weights.rival)
+        return strength
 
 
-def _owned(mentions: nm.Mentions, documents: int) -> list[list[int]]:
-    owned: list[list[int]] = [[] for _ in range(documents)]
-    names = np.repeat(np.arange(len(mentions.keys)), np.diff(mentions.owners_at))
-    for name, document in zip(names.tolist(), mentions.owners.tolist(), strict=True):
-        owned[document].append(name)
-    return owned
+def _gather(at: npt.NDArray[np.int64], values: npt.NDArray[Any], rows: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
+    """The values of several rows of a CSR matrix, joined."""
+    starts, sizes = at[rows], at[rows + 1] - at[rows]
+    offsets = np.arange(int(sizes.sum())) - np.repeat(np.cumsum(sizes) - sizes, sizes)
+    gathered: npt.NDArray[np.int64] = values[np.repeat(starts, sizes) + offsets].astype(np.int64)
+    return gathered
+
+
+def _best(score: Floats, count: int) -> list[int]:
+    """The positions of the highest scores, best first; of equal ones the earlier."""
+    if count < len(score):
+        threshold = np.partition(score, len(score) - count)[len(score) - count]
+        candidates = np.flatnonzero(score >= threshold)
+    else:
+        candidates = np.arange(len(score))
+    order = candidates[np.argsort(-score[candidates], kind="stable")][:count]
+    return [int(position) for position in order if score[position] > 0]
+
+
+def _normalised(total: Floats, ideal: float) -> tuple[Floats, float]:
+    top = float(total.max(initial=0.0))
+    return (total, 0.0) if top <= 0 else (total / np.float32(top), min(1.0, top / ideal))
 
 
 def _spelled(words: list[str]) -> str:

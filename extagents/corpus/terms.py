@@ -139,8 +139,8 @@ def term_stream(
     titles: Ints,
     titles_at: Pointers,
     documents: Pointers,
-) -> tuple[dict[str, int], Ints, Pointers]:
-    """The vocabulary and the terms of every passage, those of its document's title in front of its own.
+) -> tuple[dict[str, int], Ints, Ints, Pointers]:
+    """The vocabulary, the term of each surface form (-1: none), and every passage's terms, its document's title in front.
 
     `pointers` and `titles_at` say where passages start in `stream` and documents in `titles`; `documents` gives each
     passage's document. The result is as `text_terms` would have it, in another order.
@@ -173,7 +173,7 @@ def term_stream(
     order = np.argsort(passages, kind="stable")
     counts = np.bincount(passages, minlength=len(documents))
     everything = np.concatenate((repeated, body))[order].astype(np.int32)
-    return vocabulary, everything, np.concatenate(([0], np.cumsum(counts))).astype(np.int64)
+    return vocabulary, term_of.astype(np.int32), everything, np.concatenate(([0], np.cumsum(counts))).astype(np.int64)
 
 
 _PAIR = 1 << 40
