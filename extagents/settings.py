@@ -52,6 +52,9 @@ class Settings(BaseSettings):
         ge=0,
         description="tokens of shared knowledge in a reader's prompt; more brought nothing",
     )
+    output_tokens: int = Field(
+        default=1_024, ge=128, description="tokens one call may write; give reasoning models several times as much"
+    )
     timeout: float = Field(default=120.0, gt=0, description="seconds one model call may take")
     seed: int | None = Field(default=None, description="sampling seed handed to the model, where it takes one")
     read_cache: bool = Field(default=True, description="reuse what an earlier run with the same prompt read in the same shard")

@@ -305,6 +305,19 @@ class Candidate(Frozen):
     confidence: float = Field(ge=0.0, le=1.0)
     facts: tuple[Fact, ...] = ()
 
+    @property
+    def shown(self) -> CandidateAnswer:
+        """The candidate without its facts."""
+        return CandidateAnswer(path=self.path, answer=self.answer, confidence=round(self.confidence, 4))
+
+
+class CandidateAnswer(Frozen):
+    """A candidate as the answer shows it."""
+
+    path: PathName
+    answer: str
+    confidence: float
+
 
 class FusionInput(Frozen):
     """What the fusion agent sees: the question, how the answer is to look, the candidates and their verified facts."""
@@ -341,14 +354,6 @@ class Citation(Frozen):
     page: int | None
     quote: str
     verified: bool = True
-
-
-class CandidateAnswer(Frozen):
-    """A candidate as the answer shows it."""
-
-    path: PathName
-    answer: str
-    confidence: float
 
 
 class Coverage(Frozen):

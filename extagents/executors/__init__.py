@@ -1,1 +1,1 @@
-
+"""Executors: who runs the readers."""

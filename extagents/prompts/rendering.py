@@ -20,15 +20,16 @@ def show_shard(shard: ShardText) -> str:
     return "\n\n".join(parts)
 
 
-def show_facts(facts: Sequence[Fact], *, quotes: bool = True) -> str:
-    """Numbered from 1: the claim, and under it the quote with its source."""
+def show_facts(facts: Sequence[Fact], *, claims: bool = True, quotes: bool = True) -> str:
+    """Numbered from 1: the claim, and under it the quote with its source; or one of the two alone."""
     lines = []
     for number, fact in enumerate(facts, start=1):
-        lines.append(f"[{number}] {one_line(fact.claim)}")
-        if quotes:
-            source = fact.title or fact.document
-            page = f", page {fact.page}" if fact.page is not None else ""
-            lines.append(f'    "{one_line(fact.quote)}" ({source}{page})')
+        source = fact.title or fact.document
+        page = f", page {fact.page}" if fact.page is not None else ""
+        quote = f'"{one_line(fact.quote)}" ({source}{page})'
+        lines.append(f"[{number}] {one_line(fact.claim) if claims else quote}")
+        if claims and quotes:
+            lines.append(f"    {quote}")
     return "\n".join(lines) or NOTHING
 
 

@@ -1,0 +1,63 @@
+"""From a role's typed inputs to a prompt that the gate can send: the one place where templates meet models."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+from pydantic import BaseModel
+
+from extagents import prompts
+from extagents.gate import Account, Gate
+from extagents.models.base import Message, Prompt
+from extagents.prompts.loader import Language
+from extagents.types import Role
+
+T = TypeVar("T", bound=BaseModel)
+R = TypeVar("R")
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """What every agent of a run works with: the gate, the run's account, the language of its prompts, and the limits of a call.
+
+    `window` is in tokens, prompt and answer together; `output_tokens` is what one call may write.
+    `secret` keys the nonces that fence documents off.
+    """
+
+    gate: Gate
+    account: Account
+    language: Language
+    window: int
+    output_tokens: int
+    secret: bytes
+
+    def prompt(
+        self, role: Role, inputs: BaseModel, output: type[T], *, slots: dict[str, str], output_tokens: int | None = None
+    ) -> Prompt[T]:
+        """The rendered prompt of a role in the run's language."""
+        rendered = prompts.render(role, self.language, **slots)
+        return Prompt(
+            role=role,
+            inputs=inputs,
+            output=output,
+            messages=(Message("system", rendered.system), Message("user", rendered.user)),
+            max_output_tokens=output_tokens or self.output_tokens,
+            version=prompts.version(role, self.language, output),
+            language=self.language,
+        )
+
+
+async def gather(tasks: Sequence[asyncio.Future[R]]) -> list[R]:
+    """Awaits all tasks; if one fails, or the caller is cancelled, the others are cancelled and awaited before it is raised.
+
+    A TaskGroup that raises the error itself instead of a group of it: callers tell `Stop` from `CallFailed` by type.
+    """
+    try:
+        return list(await asyncio.gather(*tasks))
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)

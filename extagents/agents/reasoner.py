@@ -1,0 +1,196 @@
+"""The reasoner's ladder (knowledge-accumulating reasoning of ExtAgents, arXiv 2505.21471): the top 1, 2, 4, 8, … facts.
+
+The rungs are judged in parallel. An answer counts when two neighbouring rungs agree on it, or the whole ledger does in two
+orders (a single fact: with and without the reader's claim), and it stands in a verified quote. The prompts of the rungs are
+prefixes of each other, so a server's cache pays most.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from extagents import prompts
+from extagents.agents.calls import Desk, gather
+from extagents.answers import quotable, same, stands_in
+from extagents.gate import CallFailed
+from extagents.memory.ledger import fact_tokens
+from extagents.models.base import Prompt
+from extagents.types import AnswerType, Fact, Kind, ReasonerInput, TermStatistics, Verdict
+
+OVERHEAD = 900  # tokens of the prompt without facts, at most
+
+
+@dataclass(frozen=True, slots=True)
+class Rung:
+    """One judged prompt: the facts shown, in the order shown, and the verdict on them."""
+
+    facts: tuple[Fact, ...]
+    verdict: Verdict
+
+    @property
+    def cited(self) -> tuple[Fact, ...]:
+        """The facts that the verdict names, in the order shown."""
+        return tuple(self.facts[number - 1] for number in dict.fromkeys(self.verdict.facts) if 0 < number <= len(self.facts))
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What the ladder made of the ledger: `stable` if two prompts agree, `verified` if the answer stands in a located quote."""
+
+    answer: str = ""
+    confidence: float = 0.0
+    facts: tuple[Fact, ...] = ()
+    stable: bool = False
+    verified: bool = False
+    queries: tuple[str, ...] = ()
+    rungs: tuple[Rung, ...] = ()
+
+    @property
+    def answered(self) -> bool:
+        """Whether there is an answer that counts."""
+        return self.stable and self.verified and bool(self.answer)
+
+
+@dataclass(slots=True)
+class Ladder:
+    """The ladder of one question. It remembers what it judged: the same facts in the same order are never asked again."""
+
+    question: str
+    kind: Kind
+    answer_type: AnswerType
+    desk: Desk
+    statistics: TermStatistics | None = None
+    _verdicts: dict[str, Verdict] = field(default_factory=dict)
+
+    async def climb(self, ranked: Sequence[Fact], *, on_rung: Callable[[Rung], None] | None = None) -> Judgement:
+        """Judges all rungs over the verified facts, best first. Raises `gate.Stop` and a fatal `gate.CallFailed`."""
+        facts = self.fitting(ranked)
+        if not facts:
+            return Judgement()
+        orders = [(facts[:size], True) for size in sizes(len(facts))]
+        orders.append((tuple(reversed(facts)), True) if len(facts) > 1 else (facts, False))
+        judged = await self._judge_all(orders, on_rung)
+        return decide(judged, self.kind, self.answer_type)
+
+    async def last(self, ranked: Sequence[Fact]) -> Judgement:
+        """One call over all that fits, for a run that is about to end: paid from what was kept back for the answer."""
+        facts = self.fitting(ranked)
+        if not facts:
+            return Judgement()
+        rung = await self._judge(facts, final=True)
+        return decide([rung] if rung else [], self.kind, self.answer_type)
+
+    def fitting(self, ranked: Sequence[Fact]) -> tuple[Fact, ...]:
+        """The best verified facts that fit the window beside the question and the answer."""
+        room = self.desk.window - self.desk.output_tokens - OVERHEAD - len(self.question.encode()) // 2
+        chosen: list[Fact] = []
+        for fact in ranked:
+            if not fact.verified:
+                continue
+            room -= fact_tokens(fact)
+            if room < 0:
+                break
+            chosen.append(fact)
+        return tuple(chosen)
+
+    async def _judge_all(
+        self, orders: Sequence[tuple[tuple[Fact, ...], bool]], on_rung: Callable[[Rung], None] | None
+    ) -> list[Rung]:
+        async def one(facts: tuple[Fact, ...], claims: bool) -> Rung | None:
+            rung = await self._judge(facts, claims=claims)
+            if rung is not None and on_rung is not None:
+                on_rung(rung)
+            return rung
+
+        tasks = [asyncio.ensure_future(one(facts, claims)) for facts, claims in orders]
+        rungs = await gather(tasks)
+        return [rung for rung in rungs if rung is not None]
+
+    async def _judge(self, facts: tuple[Fact, ...], *, claims: bool = True, final: bool = False) -> Rung | None:
+        prompt = self.prompt(facts, claims=claims)
+        key = prompt.messages[-1].content
+        if key not in self._verdicts:
+            try:
+                called = await self.desk.gate.call(prompt, self.desk.account, final=final)
+            except CallFailed as failure:
+                if failure.fatal:
+                    raise
+                return None
+            self._verdicts[key] = called.output
+        return Rung(facts, self._verdicts[key])
+
+    def prompt(self, facts: Sequence[Fact], *, claims: bool = True) -> Prompt[Verdict]:
+        """The reasoner's prompt over the facts in the given order; without `claims` it shows the bare quotes."""
+        inputs = ReasonerInput.model_construct(
+            question=self.question,
+            facts=tuple(facts),
+            kind=self.kind,
+            answer_type=self.answer_type,
+            statistics=self.statistics,
+        )
+        return self.desk.prompt(
+            "reasoner", inputs, Verdict, slots={"question": self.question, "facts": prompts.show_facts(facts, claims=claims)}
+        )
+
+
+def sizes(count: int) -> list[int]:
+    """1, 2, 4, 8, …, count."""
+    rungs = []
+    size = 1
+    while size < count:
+        rungs.append(size)
+        size *= 2
+    return [*rungs, count]
+
+
+def decide(rungs: Sequence[Rung], kind: Kind, answer_type: AnswerType) -> Judgement:
+    """The smallest rung whose answer its neighbour repeats and that stands in a verified quote; else the best unstable one."""
+    queries = tuple(dict.fromkeys(q.strip() for rung in reversed(rungs) for q in rung.verdict.queries if q.strip()))[:6]
+    best = Judgement(queries=queries, rungs=tuple(rungs))
+    for first, second in itertools.pairwise(rungs):
+        if not (speaks(first) and speaks(second) and same(first.verdict.answer, second.verdict.answer, answer_type)):
+            continue
+        judged = _judgement(first, second, kind, answer_type, queries, rungs)
+        if judged.answered:
+            return judged
+        if not best.answer:
+            best = judged
+    if not best.answer:
+        for rung in reversed(rungs):
+            if speaks(rung):
+                return _judgement(rung, None, kind, answer_type, queries, rungs)
+    return best
+
+
+def speaks(rung: Rung) -> bool:
+    """Whether the rung gives an answer."""
+    return rung.verdict.answerable and bool(rung.verdict.answer.strip())
+
+
+def _judgement(
+    first: Rung, second: Rung | None, kind: Kind, answer_type: AnswerType, queries: tuple[str, ...], rungs: Sequence[Rung]
+) -> Judgement:
+    answer = first.verdict.answer.strip()
+    cited = first.cited
+    votes = [rung for rung in rungs if speaks(rung) and same(rung.verdict.answer, answer, answer_type)]
+    if quotable(kind, answer_type, answer):
+        bearing = [fact for fact in cited if stands_in(answer, (fact.quote,))]
+        bearing = bearing or [fact for fact in first.facts if stands_in(answer, (fact.quote,))][:1]
+        verified = bool(bearing)
+        cited = tuple(dict.fromkeys((*cited, *bearing[:1])))
+    else:
+        named = (*cited, *(second.cited if second else ()))
+        verified = bool(named)
+    confidence = sum(rung.verdict.confidence for rung in votes) / max(1, len(votes))
+    return Judgement(
+        answer=answer,
+        confidence=confidence,
+        facts=cited,
+        stable=second is not None,
+        verified=verified,
+        queries=queries,
+        rungs=tuple(rungs),
+    )

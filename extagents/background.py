@@ -1,0 +1,139 @@
+"""The one event loop of the process: it owns sockets, pools and the limiter; every sync or async call goes through it."""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import contextvars
+import os
+import threading
+from collections.abc import Callable, Coroutine
+from concurrent.futures import Future
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+
+class Background:
+    """An event loop on a daemon thread of its own, started when first used, and again in a forked child."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._pid = 0
+
+    @property
+    def loop(self) -> asyncio.AbstractEventLoop:
+        """The running loop."""
+        with self._lock:
+            if self._loop is None or self._pid != os.getpid() or self._loop.is_closed():
+                started = threading.Event()
+                loop = asyncio.new_event_loop()
+                thread = threading.Thread(target=self._serve, args=(loop, started), name="extagents", daemon=True)
+                thread.start()
+                started.wait()
+                self._loop, self._pid = loop, os.getpid()
+            return self._loop
+
+    @staticmethod
+    def _serve(loop: asyncio.AbstractEventLoop, started: threading.Event) -> None:
+        asyncio.set_event_loop(loop)
+        loop.call_soon(started.set)
+        loop.run_forever()
+
+    def here(self) -> bool:
+        """Whether the caller runs on the loop itself."""
+        try:
+            return asyncio.get_running_loop() is self._loop
+        except RuntimeError:
+            return False
+
+    def submit(self, work: Callable[[], Coroutine[Any, Any, T]]) -> Future[T]:
+        """Starts the coroutine on the loop, with the caller's context variables. Cancelling the future cancels the work."""
+        loop, context, outcome = self.loop, contextvars.copy_context(), Future[T]()
+
+        def start() -> None:
+            if not outcome.set_running_or_notify_cancel():
+                return
+            task = loop.create_task(work(), context=context)
+            task.add_done_callback(finish)
+
+        def finish(task: asyncio.Task[T]) -> None:
+            if task.cancelled():
+                outcome.set_exception(asyncio.CancelledError())
+            elif (error := task.exception()) is not None:
+                outcome.set_exception(error)
+            else:
+                outcome.set_result(task.result())
+
+        loop.call_soon_threadsafe(start)
+        return outcome
+
+    async def run(self, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
+        """Awaits the coroutine from any loop; cancelling the caller cancels the work and waits for its end."""
+        if self.here():
+            return await work()
+        loop, context = self.loop, contextvars.copy_context()
+        caller = asyncio.get_running_loop()
+        done: asyncio.Future[T] = caller.create_future()
+        task: asyncio.Task[T] | None = None
+
+        def deliver(finished: asyncio.Task[T]) -> None:
+            if done.done():
+                return
+            if finished.cancelled():
+                done.cancel()
+            elif (error := finished.exception()) is not None:
+                done.set_exception(error)
+            else:
+                done.set_result(finished.result())
+
+        def start() -> None:
+            nonlocal task
+            task = loop.create_task(work(), context=context)
+            task.add_done_callback(lambda finished: _safely(caller, deliver, finished))
+
+        def stop() -> None:
+            if task is not None:
+                task.cancel()
+
+        loop.call_soon_threadsafe(start)
+        try:
+            return await asyncio.shield(done)
+        except asyncio.CancelledError:
+            if not done.done():
+                loop.call_soon_threadsafe(stop)
+                await asyncio.wait((done,))
+            raise
+
+    def wait(self, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
+        """Runs the coroutine and blocks until it ends: the sync face, in a script, a thread or a notebook's running loop."""
+        if self.here():
+            raise RuntimeError("a blocking call inside ExtAgents' own event loop would wait for itself; await the async twin")
+        return self.submit(work).result()
+
+    def stop(self) -> None:
+        """Ends the loop; what still runs on it is cancelled first."""
+        with self._lock:
+            loop, self._loop = self._loop, None
+        if loop is None or self._pid != os.getpid() or loop.is_closed():
+            return
+
+        async def drain() -> None:
+            tasks = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            loop.stop()
+
+        asyncio.run_coroutine_threadsafe(drain(), loop)
+
+
+def _safely(loop: asyncio.AbstractEventLoop, function: Callable[..., None], *arguments: Any) -> None:
+    """Calls the function on a loop of somebody else's, which may be closed by now."""
+    if not loop.is_closed():
+        loop.call_soon_threadsafe(function, *arguments)
+
+
+background = Background()
+atexit.register(background.stop)

@@ -1,0 +1,591 @@
+"""The coordinator: what users hold. It opens runs, sends them through the graph, and gives answers and events back."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import queue
+import uuid
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import BaseModel, SecretStr, ValidationError
+
+from extagents import events
+from extagents.background import background
+from extagents.budget import Amount, Budget
+from extagents.errors import ExtAgentsError, InputError, RunError, RunExists, SettingsError
+from extagents.memory.base import Memory, RunRecord
+from extagents.models.base import Model
+from extagents.settings import Settings
+from extagents.types import Answer, Effort, Estimate, Report, Role, Strategy, Turn
+from extagents.workspace import Request, Workspace
+
+if TYPE_CHECKING:
+    from langgraph.graph.state import CompiledStateGraph
+
+    from extagents.corpus.corpus import Corpus
+    from extagents.gate import Gate
+
+DEFAULT_WINDOW = 32_768  # tokens, where nobody knows the model's own
+SMALLEST_WINDOW = 3_000  # tokens: below it, prompt, knowledge and answer leave no room for text
+LOCAL_LANES = 8  # reader lanes of a model that runs in this process: enough to keep the store busy beside it
+KEPT_SHARE = 0.25  # of a budget, at most, that is kept for the final answer
+READING_SHARE = 0.85  # of the seconds, after which reading ends so that the answer comes in time
+NO_MODEL = (
+    "No language model is configured: answers are extracted from the text by words alone. "
+    "Set one with --model (for example openai:gpt-4o-mini) or EXTAGENTS_MODEL."
+)
+
+History = Sequence[Turn | Mapping[str, str] | tuple[str, str]]
+
+
+class Coordinator:
+    """A team of readers and reasoners with one memory; it answers questions until it is closed.
+
+    Arguments that are None come from `EXTAGENTS_*` variables, then from the defaults of `Settings`. `model` and the values
+    of `models` are model strings, `Model` objects, or LangChain chat models. Every method may be called from any thread and
+    any event loop; async methods have sync twins. Raises `SettingsError` for what cannot work.
+    """
+
+    def __init__(
+        self,
+        model: str | Model | Any | None = None,
+        *,
+        models: Mapping[Role, str | Model | Any] | None = None,
+        memory: str | Memory | None = None,
+        budget: Budget | None = None,
+        effort: Effort | None = None,
+        strategy: Strategy | None = None,
+        rounds: int | Literal["all"] | None = None,
+        shard_tokens: int | None = None,
+        window: int | None = None,
+        concurrency: int | None = None,
+        base_url: str | None = None,
+        api_key: str | SecretStr | None = None,
+        seed: int | None = None,
+        tenant: str | None = None,
+        timeout: float | None = None,
+        settings: Settings | None = None,
+    ) -> None:
+        given: dict[str, Any] = {
+            "budget": budget,
+            "effort": effort,
+            "strategy": strategy,
+            "rounds": rounds,
+            "shard_tokens": shard_tokens,
+            "window": window,
+            "concurrency": concurrency,
+            "base_url": base_url,
+            "api_key": api_key,
+            "seed": seed,
+            "tenant": tenant,
+            "timeout": timeout,
+            "model": model if isinstance(model, str) else None,
+            "memory": memory if isinstance(memory, str) else None,
+        }
+        given = {name: value for name, value in given.items() if value is not None}
+        self.settings = _settings(given, settings)
+        self._model: Any = model if model is not None else self.settings.model
+        self._models: dict[str, Any] = {**dict[str, Any](self.settings.models), **dict[str, Any](models or {})}
+        self._given_memory = memory if memory is not None else self.settings.memory
+        self._memory: Memory | None = None
+        self._gate: Gate | None = None
+        self._graph: CompiledStateGraph[Any, Any, Any, Any] | None = None
+        self._workspaces: dict[str, Workspace] = {}
+        self._interrupted = False
+        self._opening = asyncio.Lock()
+
+    # ------------------------------------------------------------------ asking
+
+    async def aask(
+        self,
+        question: str,
+        over: Any,
+        *,
+        instructions: str = "",
+        history: History = (),
+        schema: type[BaseModel] | None = None,
+        run: str | None = None,
+        resume: bool = False,
+    ) -> Answer:
+        """Answers one question over paths, documents or a corpus.
+
+        `instructions` say how the answer is to look; `history` holds earlier turns; `schema` is a pydantic model that
+        `answer.data` will be. `run` names the run. Raises `UsageError` for what the caller can mend and `RunError` when the
+        model or the memory failed; a budget or deadline that ends is no error (`answer.stopped_by`).
+        """
+        request = _request(question, over, instructions, history, schema, run, resume)
+        return await background.run(lambda: self._answer(request, _silent))
+
+    def ask(
+        self,
+        question: str,
+        over: Any,
+        *,
+        instructions: str = "",
+        history: History = (),
+        schema: type[BaseModel] | None = None,
+        run: str | None = None,
+        resume: bool = False,
+    ) -> Answer:
+        """The same as `aask`, blocking; works in a script, in a thread, and inside a notebook's running event loop."""
+        request = _request(question, over, instructions, history, schema, run, resume)
+        return background.wait(lambda: self._answer(request, _silent))
+
+    async def astream(
+        self,
+        question: str,
+        over: Any,
+        *,
+        instructions: str = "",
+        history: History = (),
+        schema: type[BaseModel] | None = None,
+        run: str | None = None,
+        resume: bool = False,
+    ) -> AsyncIterator[events.Event]:
+        """What happens, as it happens; the last event is `Answered`. Leaving the loop early ends the run."""
+        request = _request(question, over, instructions, history, schema, run, resume)
+        loop = asyncio.get_running_loop()
+        happened: asyncio.Queue[events.Event | None] = asyncio.Queue()
+
+        def on_event(event: events.Event | None) -> None:
+            if not loop.is_closed():
+                loop.call_soon_threadsafe(happened.put_nowait, event)
+
+        task = asyncio.ensure_future(background.run(lambda: self._told(request, on_event)))
+        try:
+            while (event := await happened.get()) is not None:
+                yield event
+            yield events.Answered(answer=await task)
+        finally:
+            if not task.done():
+                task.cancel()
+                await asyncio.wait((task,))
+
+    def stream(
+        self,
+        question: str,
+        over: Any,
+        *,
+        instructions: str = "",
+        history: History = (),
+        schema: type[BaseModel] | None = None,
+        run: str | None = None,
+        resume: bool = False,
+    ) -> Iterator[events.Event]:
+        """The same as `astream` for synchronous code. Closing the iterator ends the run."""
+        request = _request(question, over, instructions, history, schema, run, resume)
+        happened: queue.SimpleQueue[events.Event | None] = queue.SimpleQueue()
+        future = background.submit(lambda: self._told(request, happened.put))
+        try:
+            while (event := happened.get()) is not None:
+                yield event
+            yield events.Answered(answer=future.result())
+        finally:
+            if not future.done():
+                self.interrupt()
+
+    def interrupt(self) -> None:
+        """Asks running questions to end now with the best answer so far. Safe from any thread and from a signal handler."""
+        self._interrupted = True
+        background.loop.call_soon_threadsafe(self._halt_all)
+
+    def _halt_all(self) -> None:
+        for workspace in self._workspaces.values():
+            workspace.halt("cancelled")
+
+    async def _told(self, request: Request, on_event: Callable[[events.Event | None], None]) -> Answer:
+        try:
+            return await self._answer(request, on_event)
+        finally:
+            on_event(None)
+
+    async def _answer(self, request: Request, on_event: Callable[[events.Event], None]) -> Answer:
+        """One question through the graph, on the background loop."""
+        memory = await self._open_memory()
+        run_id = request.run or uuid.uuid4().hex[:12]
+        if request.run is not None and (stored := await memory.load_run(run_id)) is not None:
+            if not request.resume:
+                raise RunExists(
+                    f"A run named {run_id!r} exists already.",
+                    hint="Choose another name, remove it with `extagents runs forget`, or give --resume.",
+                    run_id=run_id,
+                )
+            if stored.answer is not None and stored.status == "done":
+                return Answer.model_validate(stored.answer)
+            await memory.forget_run(run_id)  # its reads are in the read cache and are not paid again
+        workspace = await self._open(request, run_id, on_event)
+        try:
+            await self.graph().ainvoke({"question": request.question, "run_id": run_id}, config={"recursion_limit": 10_000})
+        except ExtAgentsError as error:
+            await self._failed(workspace, error)
+            raise
+        except Exception as error:
+            wrapped = _as_error(error, workspace)
+            await self._failed(workspace, wrapped)
+            raise wrapped from error
+        finally:
+            self._workspaces.pop(run_id, None)
+        assert workspace.answer is not None
+        return workspace.answer
+
+    # ------------------------------------------------------------------ the graph's host
+
+    def graph(self) -> CompiledStateGraph[Any, Any, Any, Any]:
+        """The compiled LangGraph graph, for a user's own graph: `{"question", "over", "instructions"}` in, `{"answer"}` out."""
+        if self._graph is None:
+            from extagents.graph import build
+
+            self._graph = build(self)
+        return self._graph
+
+    async def workspace(self, state: Any, on_event: Callable[[events.Event], None]) -> Workspace:
+        """The workspace of the state's run; a run that came through a user's own graph is opened here."""
+        run_id = state.get("run_id")
+        if run_id in self._workspaces:
+            known = self._workspaces[run_id]
+            told = known.emit
+
+            def both(event: events.Event) -> None:
+                told(event)
+                on_event(event)
+
+            known.emit = both
+            return known
+        request = _request(state["question"], state.get("over"), state.get("instructions", ""), (), None, None, False)
+        return await self._open(request, run_id or uuid.uuid4().hex[:12], on_event)
+
+    def open_workspace(self, run_id: str) -> Workspace:
+        """The live workspace of a run of this process. Raises `RunError` for one that is not."""
+        workspace = self._workspaces.get(run_id)
+        if workspace is None:
+            raise RunError(f"Run {run_id} is not under way in this process.", hint="Start it again.", run_id=run_id)
+        return workspace
+
+    async def finish(self, workspace: Workspace) -> None:
+        """Stores the answer and lets the workspace go."""
+        answer = workspace.answer
+        assert answer is not None
+        self._workspaces.pop(workspace.run_id, None)
+        workspace.release()
+        status: Literal["partial", "done"] = "partial" if answer.partial else "done"
+        await workspace.memory.update_run(
+            workspace.run_id, status=status, state={"phase": "done"}, answer=answer.model_dump(mode="json")
+        )
+
+    async def _failed(self, workspace: Workspace, error: ExtAgentsError) -> None:
+        workspace.release()
+        with contextlib.suppress(ExtAgentsError):
+            await workspace.memory.update_run(workspace.run_id, status="failed", state={"error": error.message})
+
+    # ------------------------------------------------------------------ opening a run
+
+    async def _open(self, request: Request, run_id: str, on_event: Callable[[events.Event], None]) -> Workspace:
+        """Loads the input, settles window and budget, and makes the run's workspace."""
+        from extagents.agents.calls import Desk
+        from extagents.corpus.corpus import Corpus
+        from extagents.executors.local import LocalExecutor
+        from extagents.gate import Account
+        from extagents.prompts import language_of
+
+        started = asyncio.get_running_loop().time()
+        self._interrupted = False
+        memory, gate = await self._open_memory(), await self._open_gate()
+        on_event(events.Progress(phase="load"))
+        corpus = await asyncio.to_thread(Corpus.load, request.over)
+        on_event(events.Progress(phase="index"))
+        await asyncio.to_thread(lambda: corpus.index)
+        window, unknown = await self._window(gate)
+        output_tokens = min(self.settings.output_tokens, window // 4)
+        budget = self.settings.budget
+        deadline = None if budget.seconds is None else started + budget.seconds
+        account = Account(run_id, budget, memory=memory, deadline=deadline)
+        desk = Desk(
+            gate=gate,
+            account=account,
+            language=language_of(request.question),
+            window=window,
+            output_tokens=output_tokens,
+            secret=await memory.secret(),
+        )
+        local = gate.model("reader").local
+        workspace = Workspace(
+            run_id=run_id,
+            request=request,
+            settings=self.settings,
+            gate=gate,
+            memory=memory,
+            executor=LocalExecutor(),
+            account=account,
+            started=started,
+            corpus=corpus,
+            desk=desk,
+            emit=on_event,
+            readers=min(self.settings.concurrency, LOCAL_LANES) if local else self.settings.concurrency,
+            remember_reads=self.settings.read_cache and not local,
+            shared=corpus is request.over,
+        )
+        account.keep = _kept(budget, workspace)
+        if budget.seconds is not None:
+            workspace.end_reading_at(started + READING_SHARE * budget.seconds)
+        self._workspaces[run_id] = workspace
+        if self._interrupted:
+            workspace.halt("cancelled")
+        if gate.models["default"].name == "extractive":
+            workspace.notice(NO_MODEL)
+        if unknown:
+            workspace.notice(unknown)
+        for notice in (*corpus.notices, *_unreadable(corpus)):
+            workspace.notice(notice)
+        return workspace
+
+    async def _window(self, gate: Gate) -> tuple[int, str]:
+        """The smallest window of the roles' models; asked, else looked up, else assumed with a notice."""
+        if self.settings.window is not None:
+            window, notice = self.settings.window, ""
+        else:
+            known = [(await gate.describe(role)).window for role in ("reader", "reasoner", "single", "fusion")]
+            sizes = [size for size in known if size is not None]
+            window = min(sizes, default=DEFAULT_WINDOW)
+            notice = ""
+            if len(sizes) < len(known) and not gate.model("reader").local:
+                window = min(window, DEFAULT_WINDOW)
+                notice = f"The model's window is not known; {window} tokens are assumed. Set it with --window."
+        if window < SMALLEST_WINDOW:
+            raise SettingsError(
+                f"A window of {window} tokens leaves no room for text beside the prompts.",
+                hint=f"Use a model with at least {SMALLEST_WINDOW} tokens.",
+            )
+        return window, notice
+
+    async def _open_memory(self) -> Memory:
+        if self._memory is None:
+            from extagents.memory.open import open_memory
+
+            self._memory = open_memory(self._given_memory, tenant=self.settings.tenant)
+        return self._memory
+
+    async def _open_gate(self) -> Gate:
+        async with self._opening:
+            if self._gate is None:
+                from extagents.gate import Gate
+                from extagents.models.resolve import resolve
+
+                settings = self.settings
+
+                def resolved(model: Any) -> Model:
+                    return resolve(
+                        model,
+                        base_url=settings.base_url,
+                        api_key=settings.api_key,
+                        window=settings.window,
+                        seed=settings.seed,
+                    )
+
+                made = {role: resolved(model) for role, model in {"default": self._model, **self._models}.items()}
+                limiter = process_limiter()
+                for model in made.values():
+                    limiter.endpoint(getattr(model, "endpoint", model.name), cap=settings.concurrency)
+                self._gate = Gate(made, limiter=limiter, memory=await self._open_memory(), timeout=settings.timeout)
+            return self._gate
+
+    # ------------------------------------------------------------------ before and after
+
+    async def aestimate(self, question: str, over: Any) -> Estimate:
+        """Calls, tokens and cost of asking, lowest and highest, before anything is spent."""
+        from extagents.estimate import estimate
+
+        request = _request(question, over, "", (), None, None, False)
+
+        async def work() -> Estimate:
+            from extagents.corpus.corpus import Corpus
+
+            gate = await self._open_gate()
+            corpus = await asyncio.to_thread(Corpus.load, request.over)
+            window, _ = await self._window(gate)
+            info = await gate.describe("reader")
+            model = gate.model("reader")
+            return await asyncio.to_thread(
+                estimate, question, corpus, self.settings, window, info, local=model.local, shared=corpus is over
+            )
+
+        return await background.run(work)
+
+    def estimate(self, question: str, over: Any) -> Estimate:
+        """The same as `aestimate`, blocking."""
+        return background.wait(lambda: self.aestimate(question, over))
+
+    def runs(self) -> list[RunRecord]:
+        """All stored runs, the most recently updated first."""
+
+        async def work() -> list[RunRecord]:
+            return await (await self._open_memory()).list_runs()
+
+        return background.wait(work)
+
+    def run(self, run_id: str) -> RunRecord | None:
+        """One stored run, or None."""
+
+        async def work() -> RunRecord | None:
+            return await (await self._open_memory()).load_run(run_id)
+
+        return background.wait(work)
+
+    def reports(self, run_id: str) -> list[Report]:
+        """What the readers of a stored run reported."""
+
+        async def work() -> list[Report]:
+            return await (await self._open_memory()).reports(run_id)
+
+        return background.wait(work)
+
+    def events(self, run_id: str) -> list[dict[str, Any]]:
+        """The stored events of a run."""
+
+        async def work() -> list[dict[str, Any]]:
+            return await (await self._open_memory()).events(run_id)
+
+        return background.wait(work)
+
+    def forget(self, run_id: str) -> bool:
+        """Deletes all that is stored under a run; False if there was nothing."""
+
+        async def work() -> bool:
+            return await (await self._open_memory()).forget_run(run_id)
+
+        return background.wait(work)
+
+    # ------------------------------------------------------------------ closing
+
+    async def aclose(self) -> None:
+        """Ends running questions and closes models and memory."""
+        await background.run(self._close)
+
+    def close(self) -> None:
+        """The same as `aclose`, blocking."""
+        background.wait(self._close)
+
+    async def _close(self) -> None:
+        self._halt_all()
+        gate, memory = self._gate, self._memory
+        self._gate = self._memory = None
+        if gate is not None:
+            await gate.aclose()
+            for model in gate.models.values():
+                await model.aclose()
+        if memory is not None and memory is not self._given_memory:
+            await memory.aclose()
+
+    def __enter__(self) -> Coordinator:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    async def __aenter__(self) -> Coordinator:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.aclose()
+
+
+# ------------------------------------------------------------------ small parts
+
+
+_LIMITER: tuple[asyncio.AbstractEventLoop, Any] | None = None
+
+
+def process_limiter() -> Any:
+    """The one limiter of all coordinators of this process, on the background loop."""
+    global _LIMITER
+    from extagents.limiter import Limiter
+
+    loop = asyncio.get_running_loop()
+    if _LIMITER is None or _LIMITER[0] is not loop:
+        _LIMITER = (loop, Limiter())
+    return _LIMITER[1]
+
+
+def _silent(event: object) -> None:
+    """Nobody watches."""
+
+
+def _settings(given: dict[str, Any], settings: Settings | None) -> Settings:
+    try:
+        if settings is None:
+            return Settings(**given)
+        return Settings(**{**settings.model_dump(exclude_unset=True), **given})
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = ".".join(str(part) for part in first["loc"])
+        raise SettingsError(
+            f"{name}: {first['msg']} (given: {first['input']!r}).", hint="See `extagents ask --help`."
+        ) from None
+
+
+def _request(
+    question: str,
+    over: Any,
+    instructions: str,
+    history: History,
+    schema: type[BaseModel] | None,
+    run: str | None,
+    resume: bool,
+) -> Request:
+    if not question or not question.strip():
+        raise InputError("The question is empty.", hint="Ask something.")
+    if over is None:
+        raise InputError("There is nothing to read.", hint="Give paths, documents or a corpus with `over`.")
+    turns = tuple(_turn(turn) for turn in history)
+    return Request(question.strip(), over, instructions.strip(), turns, schema, run, resume)
+
+
+def _turn(turn: Turn | Mapping[str, str] | tuple[str, str]) -> Turn:
+    if isinstance(turn, Turn):
+        return turn
+    try:
+        if isinstance(turn, Mapping):
+            return Turn.model_validate(dict(turn))
+        role, content = turn
+        return Turn.model_validate({"role": role, "content": content})
+    except (ValidationError, ValueError):
+        raise InputError(
+            "A turn of the history is not understood.", hint='Give {"role": "user" | "assistant", "content": "…"}.'
+        ) from None
+
+
+def _kept(budget: Budget, workspace: Workspace) -> Amount:
+    """What is kept for the final answer: two calls over the best facts, at most a quarter of what was given."""
+    if not budget.limited:
+        return Amount()
+    desk = workspace.desk
+    tokens = min(desk.window, 8_000) * 2
+    if budget.tokens is not None:
+        tokens = min(tokens, int(budget.tokens * KEPT_SHARE))
+    calls = 0 if budget.calls is None else min(2, max(1, int(budget.calls * KEPT_SHARE)) if budget.calls > 1 else 0)
+    cost = 0.0 if budget.cost is None else budget.cost * KEPT_SHARE
+    return Amount(calls=calls, tokens=tokens if budget.tokens is not None else 0, cost=cost)
+
+
+def _unreadable(corpus: Corpus) -> list[str]:
+    """One line about what could not be read."""
+    if not corpus.unreadable:
+        return []
+    shown = "; ".join(f"{item.path}: {item.reason}" for item in corpus.unreadable[:3])
+    more = f" and {len(corpus.unreadable) - 3} more" if len(corpus.unreadable) > 3 else ""
+    noun = "file" if len(corpus.unreadable) == 1 else "files"
+    return [f"{len(corpus.unreadable)} {noun} could not be read ({shown}{more}); see `extagents corpus`."]
+
+
+def _as_error(error: Exception, workspace: Workspace) -> ExtAgentsError:
+    from extagents.gate import CallFailed
+
+    if isinstance(error, CallFailed):
+        return error.as_error(run_id=workspace.run_id, spent=workspace.account.usage)
+    return RunError(
+        f"The run failed: {type(error).__name__}: {error}",
+        hint="This is a bug; please report it.",
+        run_id=workspace.run_id,
+        spent=workspace.account.usage,
+    )

@@ -1,0 +1,16 @@
+"""Readers as coroutines of this process."""
+
+from __future__ import annotations
+
+from extagents.agents import reader
+from extagents.agents.calls import Desk
+from extagents.agents.reader import ReadJob, Sources
+from extagents.models.base import Prompt
+from extagents.types import Reading, Report
+
+
+class LocalExecutor:
+    """Reads in the calling task; as many at a time as the graph has lanes."""
+
+    async def read(self, job: ReadJob, prompt: Prompt[Reading], sources: Sources, desk: Desk) -> Report:
+        return await reader.read(job, prompt, sources, desk)

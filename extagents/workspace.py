@@ -1,0 +1,310 @@
+"""One run's live objects: corpus, packing, frontier, ledger, account and events. The graph decides; this keeps the books.
+
+Graph state holds ids and counts only; everything large or alive is here, and everything that must survive is in the memory.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Callable, Coroutine, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from pydantic import BaseModel
+
+from extagents import events
+from extagents.agents.calls import Desk
+from extagents.agents.reader import ReadJob, Sources, cache_key, reader_prompt
+from extagents.agents.reasoner import Judgement, Ladder
+from extagents.corpus.corpus import Corpus
+from extagents.errors import ModelError, StoreError
+from extagents.executors.base import Executor
+from extagents.frontier import Frontier
+from extagents.gate import Account, CallFailed, Gate, Stop
+from extagents.memory.base import Manifest, Memory
+from extagents.memory.ledger import Ledger
+from extagents.packing import Packing
+from extagents.settings import Settings
+from extagents.types import Answer, Candidate, Fact, Plan, ReaderQuestion, Report, Shard, SinglePass, StoppedBy, Turn, Usage
+
+T = TypeVar("T")
+OPEN_QUERIES = 6  # of the last wave's open queries, so many stand in a reader's prompt
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What `ask` was given."""
+
+    question: str
+    over: Any
+    instructions: str = ""
+    history: tuple[Turn, ...] = ()
+    schema: type[BaseModel] | None = None
+    run: str | None = None
+    resume: bool = False
+
+
+class Halted(Stop):
+    """The run was told to end: by Ctrl-C, by its deadline, or because its budget is used up."""
+
+    def __init__(self, stopped_by: StoppedBy) -> None:
+        super().__init__(stopped_by)
+        self.stopped_by = stopped_by
+
+
+@dataclass(frozen=True, slots=True)
+class Wave:
+    """One superstep of reading: which shards, and why."""
+
+    positions: tuple[int, ...]
+    reason: str
+    again: bool = False
+
+
+@dataclass(slots=True)
+class Workspace:
+    """All that belongs to one run in this process."""
+
+    run_id: str
+    request: Request
+    settings: Settings
+    gate: Gate
+    memory: Memory
+    executor: Executor
+    account: Account
+    started: float
+    corpus: Corpus
+    desk: Desk
+    emit: Callable[[events.Event], None]
+    readers: int
+    remember_reads: bool
+    shared: bool
+    plan: Plan = field(default_factory=lambda: Plan(core="", instructions="", kind="lookup", answer_type="text", queries=[]))
+    packing: Packing | None = None
+    frontier: Frontier | None = None
+    ladder: Ladder | None = None
+    ledger: Ledger = field(default_factory=Ledger)
+    judgement: Judgement = field(default_factory=Judgement)
+    candidates: list[Candidate] = field(default_factory=list)
+    passed: SinglePass | None = None
+    streak: int = 0
+    wave: int = -1
+    phase: int = 1
+    reading_again: bool = False
+    wave_tokens: int = 0
+    notices: list[str] = field(default_factory=list)
+    answer: Answer | None = None
+    stopped_by: StoppedBy | None = None
+    fatal: Exception | None = None
+    unread: dict[int, None] = field(default_factory=dict)
+    failed: dict[int, str] = field(default_factory=dict)
+    rounds_of: dict[int, int] = field(default_factory=dict)
+    open_queries: tuple[str, ...] = ()
+    fresh: tuple[Fact, ...] = ()
+    continued: tuple[int, ...] = ()
+    tokens_read: int = 0
+    _queue: deque[ReadJob] = field(default_factory=deque)
+    _asked: dict[int, tuple[object, ...]] = field(default_factory=dict)
+    _positions: dict[str, int] = field(default_factory=dict)
+    _tasks: set[asyncio.Task[Any]] = field(default_factory=set)
+    _known: set[str] = field(default_factory=set)
+    _alarm: asyncio.TimerHandle | None = None
+
+    # ------------------------------------------------------------------ opening
+
+    @property
+    def shards(self) -> Sequence[Shard]:
+        """The packing's shards."""
+        return self.packing.shards if self.packing is not None else ()
+
+    def adopt(self, packing: Packing, frontier: Frontier, ladder: Ladder) -> None:
+        """Takes the packing over: from here on, every shard is waiting to be read."""
+        self.packing, self.frontier, self.ladder = packing, frontier, ladder
+        self.unread = dict.fromkeys(frontier.order(range(len(packing.shards))))
+        self._positions = {shard.id: position for position, shard in enumerate(packing.shards)}
+
+    def manifest(self) -> Manifest:
+        """What the memory keeps of how the run was started."""
+        documents = self.corpus.documents
+        shards = tuple(
+            (shard.id, tuple((documents[piece.document].id, piece.start, piece.end) for piece in shard.pieces))
+            for shard in self.shards
+        )
+        return Manifest(
+            run=self.run_id,
+            question=self.request.question,
+            created=time.time(),
+            model=self.gate.model("reader").name,
+            settings=self.settings.model_dump(mode="json", exclude={"api_key"}),
+            corpus=self.corpus.fingerprint,
+            packing=self.packing.name if self.packing is not None else "",
+            shards=shards,
+        )
+
+    def notice(self, message: str) -> None:
+        """Says something once: to whoever watches, and in the answer."""
+        if message not in self.notices:
+            self.notices.append(message)
+            self.emit(events.Notice(message=message))
+
+    # ------------------------------------------------------------------ ending
+
+    def end_reading_at(self, moment: float) -> None:
+        """Halts the reading at a moment of the loop's clock, so that the answer is given before the deadline itself."""
+        self._alarm = asyncio.get_running_loop().call_at(moment, self.halt, "deadline")
+
+    def release(self) -> None:
+        """Lets go of what is alive."""
+        if self._alarm is not None:
+            self._alarm.cancel()
+
+    def halt(self, stopped_by: StoppedBy) -> None:
+        """Ends the reading now: what is under way is cancelled, nothing more is started but the final answer."""
+        if self.stopped_by is None:
+            self.stopped_by = stopped_by
+            self._queue.clear()
+            for task in self._tasks:
+                task.cancel()
+
+    async def guard(self, work: Coroutine[Any, Any, T]) -> T:
+        """Awaits the work unless the run is told to end first: then `Halted`."""
+        if self.stopped_by is not None:
+            work.close()
+            raise Halted(self.stopped_by)
+        task = asyncio.ensure_future(work)
+        self._tasks.add(task)
+        try:
+            return await task
+        except asyncio.CancelledError:
+            current = asyncio.current_task()
+            if self.stopped_by is not None and (current is None or not current.cancelling()):
+                raise Halted(self.stopped_by) from None
+            raise
+        finally:
+            self._tasks.discard(task)
+
+    # ------------------------------------------------------------------ a wave
+
+    def start_wave(self, wave: Wave) -> int:
+        """Makes the wave's jobs and returns the number of lanes to read them. What they know was posted before this wave."""
+        self.wave += 1
+        jobs = [job for position in wave.positions if (job := self._job(position, wave)) is not None]
+        self._queue = deque(jobs)
+        lanes = min(len(jobs), self.readers)
+        if jobs:
+            self.emit(
+                events.WaveStarted(
+                    wave=self.wave,
+                    round=max(job.round for job in jobs),
+                    shards=len(jobs),
+                    lanes=lanes,
+                    reason=wave.reason,
+                )
+            )
+        return lanes
+
+    def _job(self, position: int, wave: Wave) -> ReadJob | None:
+        """The job for a shard; None where it would be asked exactly what it was asked before."""
+        shard = self.shards[position]
+        knowledge = self.ledger.knowledge(self.settings.knowledge_tokens, without=shard.id) if len(self.ledger) else ()
+        queries = self.open_queries[:OPEN_QUERIES]
+        asked = (*(fact.claim for fact in knowledge), None, *queries)
+        if self._asked.get(position) == asked:
+            return None
+        self._asked[position] = asked
+        self.rounds_of[position] = self.rounds_of.get(position, 0) + 1
+        question = ReaderQuestion.model_construct(core=self.plan.core, knowledge=knowledge, open_queries=queries)
+        return ReadJob(
+            run=self.run_id,
+            shard=shard,
+            round=self.rounds_of[position],
+            wave=self.wave,
+            questions=(question,),
+            answer_type=self.plan.answer_type,
+        )
+
+    async def read_lane(self) -> int:
+        """One reader lane: pulls the next best shard until the wave is read. Returns how many it read."""
+        count = 0
+        while self._queue and self.fatal is None and self.stopped_by is None:
+            job = self._queue.popleft()
+            try:
+                report = await self.guard(self._read(job))
+            except Stop as stop:
+                self.halt(stop.stopped_by)
+            except (CallFailed, StoreError) as failure:
+                self.fatal = self.fatal or failure
+                self._queue.clear()
+            else:
+                count += 1
+                self._note(job, report)
+        return count
+
+    async def _read(self, job: ReadJob) -> Report:
+        sources = Sources(self.corpus.shard_text(job.shard), self.corpus.by_id, self.corpus.index)
+        prompt = reader_prompt(job, sources, self.desk)
+        key = cache_key(prompt, job.shard, self.gate.model("reader").name) if self.remember_reads else None
+        if key is not None and (kept := (await self.memory.cached([key]))[0]) is not None:
+            update = {"run": job.run, "round": job.round, "wave": job.wave, "usage": Usage(), "cached": True}
+            report = kept.model_copy(update=update)
+            await self.memory.post(report)
+            return report
+        report = await self.executor.read(job, prompt, sources, self.desk)
+        await self.memory.post(report, cache_key=key if report.failure is None else None)
+        return report
+
+    def _note(self, job: ReadJob, report: Report) -> None:
+        position = self._positions[job.shard.id]
+        first = self.unread.pop(position, position) is None
+        if report.failure is None and (first or position in self.failed):
+            self.failed.pop(position, None)
+            self.tokens_read += job.shard.tokens
+        elif report.failure is not None and first:
+            self.failed[position] = report.failure
+        self.emit(
+            events.ShardRead(
+                shard=job.shard.id,
+                round=job.round,
+                facts=sum(len(finding.facts) for finding in report.findings),
+                read=len(self.shards) - len(self.unread),
+                shards=len(self.shards),
+                tokens_read=self.tokens_read,
+                failure=report.failure,
+                cached=report.cached,
+                usage=self.account.usage,
+            )
+        )
+
+    def every_shard_failed(self, reason: str) -> ModelError:
+        """The error of a run in which nothing could be read."""
+        return ModelError(
+            f"None of the {len(self.shards)} shards could be read: {reason}",
+            hint="Check the model with `extagents doctor`.",
+            run_id=self.run_id,
+            spent=self.account.usage,
+        )
+
+    async def close_wave(self) -> None:
+        """Takes the wave's reports from the memory into the ledger: the one moment at which knowledge is synchronised."""
+        if self.wave < 0:
+            return
+        reports = await self.memory.reports(self.run_id, after_wave=self.wave - 1, before_wave=self.wave + 1)
+        self.ledger = self.ledger.extend(reports)
+        self.fresh = tuple(fact for fact in self.ledger.ranked if fact.id not in self._known)
+        self._known.update(fact.id for fact in self.fresh)
+        findings = [(report, report.findings[0]) for report in reports if report.findings]
+        self.open_queries = ranked_queries(findings)
+        self.continued = tuple(self._positions[report.shard] for report, finding in findings if finding.continues)
+        if self.fresh:
+            self.emit(events.FactsFound(facts=self.fresh, total=len(self.ledger)))
+
+
+def ranked_queries(findings: Iterable[tuple[Report, Any]]) -> tuple[str, ...]:
+    """The open queries of a wave: those of the readers that found most first, each once."""
+    ordered = sorted(
+        findings,
+        key=lambda item: (-max((fact.relevance for fact in item[1].facts), default=0.0), item[0].round, item[0].shard),
+    )
+    return tuple(dict.fromkeys(query for _, finding in ordered for query in finding.queries))
