@@ -5,7 +5,7 @@
 DATA_DIR holds corpus.jsonl(.gz) and questions.jsonl(.gz) ({id, title, text} and {question, answers, gold: [{doc}]}). For each
 set it prints the share of answers that contain an accepted answer, wrong answers and silences, the citations' precision and
 recall against the gold documents; beside it, the baseline: the same extractor in one pass over BM25's five best documents.
-The coordinator is imitated: documents by BM25, shards of 8 KB, two rounds with knowledge, the ladder.
+The coordinator is imitated: documents by the index, shards of 8 KB, two rounds with knowledge, the ladder.
 """
 
 from __future__ import annotations
@@ -24,11 +24,12 @@ from typing import Any
 
 import numpy as np
 
+from extagents.corpus.index import Index
 from extagents.models.base import Prompt
 from extagents.models.extraction import reasoning
-from extagents.models.extraction.vocabulary import OwnStatistics
 from extagents.models.extractive import ExtractiveModel
 from extagents.types import (
+    Document,
     Fact,
     Plan,
     PlannerInput,
@@ -44,47 +45,6 @@ from extagents.types import (
 )
 
 _SHARD = 8_000
-
-
-class CorpusStatistics:
-    """Document frequencies of a corpus of short documents."""
-
-    def __init__(self, texts: Sequence[str]) -> None:
-        self._own = OwnStatistics([])
-        self._kept: dict[str, list[str]] = {}
-        self.lists = [self.terms(text) for text in texts]
-        self.counts = Counter(term for terms in self.lists for term in set(terms))
-
-    @property
-    def passages(self) -> int:
-        return len(self.lists)
-
-    def frequency(self, term: str) -> int:
-        return self.counts.get(term, 0)
-
-    def terms(self, text: str) -> list[str]:
-        if len(text) > 60:
-            return self._own.terms(text)
-        if text not in self._kept:
-            self._kept[text] = self._own.terms(text)
-        return self._kept[text]
-
-
-class Bm25:
-    """BM25 over the statistics' terms."""
-
-    def __init__(self, statistics: CorpusStatistics) -> None:
-        import bm25s
-
-        self.statistics = statistics
-        self.index = bm25s.BM25()
-        self.index.index(statistics.lists, show_progress=False)
-
-    def best(self, query: str, k: int, allowed: np.ndarray[Any, Any] | None = None) -> list[int]:
-        scores = self.index.get_scores(self.statistics.terms(query))
-        if allowed is not None:
-            scores = np.where(allowed, scores, -1.0)
-        return [int(i) for i in np.argsort(-scores, kind="stable")[:k]]
 
 
 def normalise(text: str) -> str:
@@ -117,14 +77,17 @@ class Lab:
 
     def __init__(self, documents: list[dict[str, Any]]) -> None:
         self.documents = documents
-        self.statistics = CorpusStatistics([f"{d['title']} {d['text']}" for d in documents])
-        self.bm25 = Bm25(self.statistics)
+        self.index = Index.build([Document(id=d["id"], title=d["title"], text=d["text"]) for d in documents])
         self.model = ExtractiveModel()
         self.by_id = {d["id"]: i for i, d in enumerate(documents)}
         self.languages = np.array([d.get("language", "en") for d in documents])
         self.reads = 0
         self.read_seconds = 0.0
         self.read_chars = 0
+
+    def best(self, query: str, k: int, allowed: Any = None, *, method: Any = "full") -> list[int]:
+        ranked = self.index.rank_documents([query], method=method)
+        return [i for i in ranked if allowed is None or allowed[i]][:k]
 
     def sections(self, chosen: Sequence[int]) -> tuple[Section, ...]:
         return tuple(
@@ -160,7 +123,7 @@ class Lab:
                 questions=(ReaderQuestion(core=plan.core, knowledge=tuple(knowledge), open_queries=tuple(queries)),),
                 round=number,
                 answer_type=plan.answer_type,
-                statistics=self.statistics,
+                statistics=self.index,
             )
             begun = time.perf_counter()
             reading: Reading = (await self.model.complete(prompt("reader", inputs, Reading))).output
@@ -196,7 +159,7 @@ class Lab:
                 facts=tuple(facts[:rung]),
                 kind=plan.kind,
                 answer_type=plan.answer_type,
-                statistics=self.statistics,
+                statistics=self.index,
             )
             verdict = (await self.model.complete(prompt("reasoner", inputs, Verdict))).output
             if verdict.answerable and previous is not None and normalise(previous) == normalise(verdict.answer):
@@ -210,7 +173,7 @@ class Lab:
     async def ask(self, text: str, *, documents: int, allowed: Any = None, gold: Sequence[int] = ()) -> tuple[Plan, list[Fact], Verdict]:
         plan = await self.plan(text)
         ledger: dict[str, Fact] = {}
-        chosen = list(dict.fromkeys([*gold, *self.bm25.best(plan.core, documents, allowed)]))
+        chosen = list(dict.fromkeys([*gold, *self.best(plan.core, documents, allowed)]))
         queries: list[str] = []
         for number in (1, 2, 3):
             knowledge = sorted(ledger.values(), key=lambda f: -f.relevance)[:16]
@@ -222,16 +185,16 @@ class Lab:
             if before == {key: fact.relevance for key, fact in ledger.items()}:
                 break
             queries = list(dict.fromkeys(asked))[:12]
-            more = [i for query in queries for i in self.bm25.best(query, 3, allowed)]
+            more = [i for query in queries for i in self.best(query, 3, allowed)]
             chosen = list(dict.fromkeys([*more, *chosen]))
         facts = sorted(ledger.values(), key=lambda f: (-f.relevance, f.id))
         return plan, facts, await self.ladder(plan, facts)
 
     async def baseline(self, text: str, *, documents: int = 5, allowed: Any = None) -> SinglePass:
         plan = await self.plan(text)
-        shard = ShardText(id="all", sections=self.sections(self.bm25.best(plan.core, documents, allowed)))
+        shard = ShardText(id="all", sections=self.sections(self.best(plan.core, documents, allowed, method="bm25")))
         inputs = SingleInput(
-            shard=shard, question=plan.core, kind=plan.kind, answer_type=plan.answer_type, statistics=self.statistics
+            shard=shard, question=plan.core, kind=plan.kind, answer_type=plan.answer_type, statistics=self.index
         )
         output: SinglePass = (await self.model.complete(prompt("single", inputs, SinglePass))).output
         return output
@@ -244,12 +207,19 @@ def report(name: str, rows: list[dict[str, float]]) -> None:
     print(
         f"{name:34s} n={size:4d} right {100 * mean['right']:5.1f} ±{100 * error:4.1f}  wrong {100 * mean['wrong']:5.1f}"
         f"  silent {100 * mean['silent']:5.1f}  cited: precision {100 * mean['precision']:5.1f} recall {100 * mean['recall']:5.1f}"
-        f"  length {mean['length']:5.1f}",
+        f"  length {mean['length']:5.1f}  answer in the first 8/16/all facts {100 * mean['held8']:.0f}/{100 * mean['held16']:.0f}/{100 * mean['held']:.0f}",
         flush=True,
     )
 
 
-def row(answer: str, answered: bool, cited: set[str], question: dict[str, Any]) -> dict[str, float]:
+def held(facts: Sequence[Fact], question: dict[str, Any]) -> dict[str, float]:
+    """Whether an accepted answer stands in a fact from a gold document: among the first 8, the first 16, all."""
+    gold = {g["doc"] for g in question.get("gold", [])}
+    hits = [f.document in gold and contains(f"{f.title} {f.quote}", question["answers"]) for f in facts]
+    return {"held8": float(any(hits[:8])), "held16": float(any(hits[:16])), "held": float(any(hits))}
+
+
+def row(answer: str, answered: bool, cited: set[str], question: dict[str, Any], facts: Sequence[Any] = ()) -> dict[str, float]:
     gold = {g["doc"] for g in question.get("gold", [])}
     askable = question.get("answerable", True) is not False
     right = (answered and contains(answer, question["answers"])) if askable else not answered
@@ -260,6 +230,7 @@ def row(answer: str, answered: bool, cited: set[str], question: dict[str, Any]) 
         "precision": len(cited & gold) / len(cited) if cited else 0.0,
         "recall": len(cited & gold) / len(gold) if gold else 1.0,
         "length": float(len(answer)),
+        **held(facts, question),
     }
 
 
@@ -293,7 +264,7 @@ def fit(pools: list[list[tuple[dict[str, float], bool]]], *, steps: int = 400) -
 async def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path, nargs="+")
-    parser.add_argument("--documents", type=int, default=40, help="documents read, by BM25 rank")
+    parser.add_argument("--documents", type=int, default=40, help="documents read, best first")
     parser.add_argument("--half", type=int, choices=(0, 1), help="only even or odd questions")
     parser.add_argument("--limit", type=int, default=100, help="questions a set")
     parser.add_argument("--language", help="only questions of this language, over documents of this language")
@@ -319,7 +290,7 @@ async def main() -> None:
             gold = [lab.by_id[g["doc"]] for g in question.get("gold", [])] if options.gold else []
             plan, facts, verdict = await lab.ask(question["question"], documents=options.documents, allowed=allowed, gold=gold)
             cited = {facts[label - 1].document for label in verdict.facts} if verdict.answerable else set()
-            rows.append(row(verdict.answer, verdict.answerable, cited, question))
+            rows.append(row(verdict.answer, verdict.answerable, cited, question, facts))
             single = await lab.baseline(question["question"], allowed=allowed)
             where = {f.quote: s for f in single.facts for s in (_document(lab, f.quote),)}
             base.append(row(single.answer, single.answerable, set(where.values()) if single.answerable else set(), question))
@@ -331,7 +302,7 @@ async def main() -> None:
                     f" | r {rows[-1]['recall']:.1f} {len(facts)} facts"
                 )
             if options.fit:
-                vocabulary = lab.model._vocabulary(lab.statistics, list)
+                vocabulary = lab.model._vocabulary(lab.index, list)
                 analysed = lab.model._question(plan.core, plan.answer_type, vocabulary)
                 if not (analysed.yes_no or analysed.explains or len(analysed.options) == 2):
                     for rung in (8, len(facts)):

@@ -100,8 +100,10 @@ def yes_or_no(
 ) -> tuple[bool, str, float, tuple[int, ...]]:
     """Yes where every named subject has a fact that holds what is asked of it: answerable, answer, confidence, labels."""
     yes, no = ("是", "否") if question.chinese else ("yes", "no")
-    subjects = [name for name in question.names if _about(evidence, name)]
-    subjects = [name for name in subjects if not any(name != other and name in other for other in subjects)]
+    named = [name for name in question.names if not any(name != other and name in other for other in question.names)]
+    subjects = [name for name in named if _about(evidence, name)]
+    if len(named) == 2 and len(subjects) < 2 and re.search(r"\band\b|\bor\b", question.lower):
+        return False, "", 0.2, ()
     if len(subjects) < 2 or question.chinese:
         item = max(evidence, key=lambda e: (sum(question.terms[i].weight * s for i, s in e.covered.items()), -e.label))
         negative = bool(_NEGATIVE.search(item.quote)) != bool(_NEGATIVE.search(question.text))

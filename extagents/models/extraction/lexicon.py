@@ -167,11 +167,26 @@ COUNTRIES = _words(
     "monaco mongolia montenegro morocco mozambique myanmar namibia nepal netherlands nicaragua niger nigeria norway oman pakistan "
     "palestine panama paraguay peru philippines poland portugal qatar romania russia rwanda samoa scotland senegal serbia "
     "singapore slovakia slovenia somalia spain sudan suriname sweden switzerland syria taiwan tajikistan tanzania thailand togo "
-    "tonga tunisia turkey turkmenistan uganda ukraine uruguay usa uk uzbekistan vanuatu vatican venezuela vietnam wales yemen zambia "
-    "zimbabwe europe asia africa america antarctica britain alabama alaska arizona arkansas california colorado connecticut "
-    "delaware florida hawaii idaho illinois indiana iowa kansas kentucky louisiana maine maryland massachusetts michigan minnesota "
-    "mississippi missouri montana nebraska nevada ohio oklahoma oregon pennsylvania tennessee texas utah vermont virginia washington "
-    "wisconsin wyoming ontario quebec london paris berlin rome madrid moscow tokyo beijing chicago boston"
+    "tonga tunisia turkey turkmenistan uganda ukraine uruguay usa u.s uk uzbekistan vanuatu vatican venezuela vietnam wales yemen "
+    "zambia zimbabwe britain"
+) | {
+    "united states", "united kingdom", "new zealand", "south africa", "south korea", "north korea", "sri lanka", "saudi arabia",
+    "costa rica", "puerto rico", "united arab emirates", "czech republic", "el salvador", "sierra leone", "ivory coast",
+    "great britain", "northern ireland", "soviet union", "papua new guinea", "dominican republic", "burkina faso",
+}  # fmt: skip
+CONTINENTS = _words("europe asia africa america antarctica oceania") | {"north america", "south america"}
+STATES = _words(
+    "alabama alaska arizona arkansas california colorado connecticut delaware florida georgia hawaii idaho illinois indiana iowa "
+    "kansas kentucky louisiana maine maryland massachusetts michigan minnesota mississippi missouri montana nebraska nevada ohio "
+    "oklahoma oregon pennsylvania tennessee texas utah vermont virginia washington wisconsin wyoming ontario quebec alberta "
+    "manitoba queensland victoria tasmania bavaria"
+) | {
+    "new york", "new jersey", "new mexico", "new hampshire", "north carolina", "south carolina", "north dakota", "south dakota",
+    "west virginia", "rhode island", "british columbia", "nova scotia", "new south wales", "south australia", "western australia",
+}  # fmt: skip
+MONTHS = _words(
+    "january february march april may june july august september october november december monday tuesday wednesday thursday "
+    "friday saturday sunday"
 )
 # Start sentences and stand capitalised without being part of a name.
 SENTENCE_STARTERS = STOP | _words(
@@ -195,4 +210,3 @@ NATIONALITY_ENDINGS = (
     "thai",
     "czech",
 )
-SUBJECTS = _words("it he she they this that the")

@@ -33,9 +33,6 @@ _EXPLAIN = re.compile(
     re.IGNORECASE,
 )
 _MANY = re.compile(r"\bhow (?:many|much|old|tall|long|far|high|big|large|deep|wide|fast|often|heavy)\b", re.IGNORECASE)
-_YEAR = re.compile(
-    r"\b(?:what|which)(?: \w+)? (?:year|century|decade|date|month|day|season)\b|\bwhen\b|\bwhat time\b", re.IGNORECASE
-)
 _MAX_TERMS = 40
 
 
@@ -80,25 +77,47 @@ def detect_type(text: str, *, given: AnswerType = "text") -> AnswerType:
         return "yes_no"
     if _EXPLAIN.search(text):
         return "text"
-    if _MANY.search(lower):
-        return "number"
-    if _YEAR.search(lower) and not re.match(
-        r"\W*(?:who|whom|where|what (?!year|date|day|month|century|decade|time|season))", lower
-    ):
-        return "date"
-    first = _WH.search(lower)
+    first = question_word(text)
     word = first.group().lower() if first else ""
+    rest = lower[first.end() :] if first else ""
+    if word == "how" and _MANY.match("how" + rest):
+        return "number"
+    if word == "when" or re.match(r"\s+time\b", rest):
+        return "date"
     if word in ("who", "whom", "whose"):
         return "person"
     if word == "where":
         return "place"
     focus = focus_of(text)
     for part in reversed(focus.split()):
-        if part in FOCUS_TYPES:
-            return FOCUS_TYPES[part]
+        for form in (part, _singular(part)):
+            if form in FOCUS_TYPES:
+                return FOCUS_TYPES[form]
     if re.search(r"\b(?:list|name all|which ones|what are (?:the|all))\b", lower):
         return "list"
+    if not word and (match := re.match(r"\W*name (?:the )?(\w+)", lower)):
+        return FOCUS_TYPES.get(match.group(1), "name")
     return "name" if word == "which" else "text"
+
+
+def question_word(text: str) -> re.Match[str] | None:
+    """The word that asks: the first one where the question begins with it, else "what", else one that ends the question,
+    else "which" after a verb or preposition, else the first; "who" and "which" inside a question are mostly relative."""
+    found = list(_WH.finditer(text))
+    if not found:
+        return None
+    if re.fullmatch(r"\W*(?:(?:in|on|at|to|from|for|by|of|with|under|during|about|and|so|after|before)\s+)?(?:the\s+)?", text[: found[0].start()], re.IGNORECASE):
+        return found[0]
+    whats = [match for match in found if match.group().lower() in ("what", "how")]
+    if whats:
+        return whats[-1]
+    if re.fullmatch(r"[\W]*", text[found[-1].end() :]):
+        return found[-1]
+    for match in found:
+        if match.group().lower() == "which" and re.match(r"\s+(?!is\b|was\b|are\b|were\b|has\b|had\b|have\b|did\b)\w", text[match.end() :]):
+            return match
+    starts = [match for match in found if re.search(r"[.,;:]\s*$", text[: match.start()])]
+    return starts[0] if starts else found[0]
 
 
 def _detect_chinese(text: str) -> AnswerType:
@@ -114,29 +133,52 @@ def _comparing_options(text: str) -> bool:
     return bool(re.search(r"\b(?:which|who|what)\b", text, re.IGNORECASE)) and bool(_OPTIONS.search(text))
 
 
-_FOCUS = re.compile(
-    r"\b(?:what|which)\s+(?:(?:is|was|are|were)\s+(?:the\s+)?(?:name|title)s?\s+of\s+(?:the\s+)?)?((?:[\w'’-]+\s+){0,3}?[\w'’-]+)"
-    r"(?=\s+(?:is|was|are|were|did|does|do|has|have|had|of|in|that|which|who|on|for|to|from|can|could|will|would|where|with|by|at"
-    r"|\w+(?:ed|s))\b|\s*[?.,]|\s*$)",
-    re.IGNORECASE,
+_NAMING = re.compile(r"(?:is|was|are|were)\s+the\s+(?:full |real |first |last |birth )?(?:name|title|type|kind|part)s?\s+of\s+(?:the\s+)?")
+_FOCUS_END = frozenset(
+    "of in on at to from for by with that which who whom where when and or as during did does do has have had can could will "
+    "would should may might it he she they not also both".split()
 )
-_COPULA_FOCUS = re.compile(
-    r"\b(?:what|which|who)\s+(?:is|was|are|were)\s+(?:the|a|an)?\s*((?:[\w-]+\s+){0,4}?)([\w-]+)\s+(?:of|in|for|that|which|where|to|on|from|at|with|by)\b",
-    re.IGNORECASE,
+_COPULAS = frozenset("is was are were".split())
+_VERBS = re.compile(
+    r"(?:\w{2,}ed|plays?|has|includes?|contains?|appears?|flows?|shares?|won|wins?|wrote|writes?|sang|sings?|led|leads?|became|raises?|raise"
+    r"|returns?|stars|came|comes|hit|holds?|held|made|makes?|gave|gives?|took|takes?|dropped|lies|serves?|built|implements?|provides?|defines?)"
 )
 
 
 def focus_of(text: str) -> str:
-    """The noun phrase that the question word asks about, lowered; "" where there is none."""
-    lower = text.lower()
-    copula = _COPULA_FOCUS.search(lower)
-    direct = _FOCUS.search(lower)
-    if direct and direct.group(1).split()[0] not in ("is", "was", "are", "were", "did", "does", "do", "has", "have", "had"):
-        return direct.group(1)
-    if copula:
-        return (copula.group(1) + copula.group(2)).strip()
-    match = re.match(r"\W*(?:in|on|at|to|from|for|by|of|with|under)?\s*(?:list|name|give)\s+(?:the|all)?\s*([\w-]+)", lower)
-    return match.group(1) if match else ""
+    """The noun phrase that the question word asks about, lowered, at most five words; "" where there is none."""
+    asking = question_word(text)
+    if asking is None or asking.group().lower() not in ("what", "which", "who", "whose"):
+        match = re.match(r"\W*(?:list|name|give)\s+(?:the|all)?\s*([\w-]+)", text.lower())
+        return match.group(1) if match and asking is None else ""
+    rest = text.lower()[asking.end() :].lstrip()
+    named = _NAMING.match(rest)
+    if named:
+        rest = rest[named.end() :]
+    words = [match.group() for match in re.finditer(r"[\w'’-]+|[?.,;:]", rest)]
+    if words and words[0] in _COPULAS:
+        words = words[1:]
+        if asking.group().lower() != "who" and not (words and words[0] in ("the", "a", "an")):
+            return ""
+    elif asking.group().lower() == "who":
+        return ""
+    kept: list[str] = []
+    for word in words:
+        if word in ("the", "a", "an") and not kept:
+            continue
+        if not word[0].isalnum() or word in _FOCUS_END or word in _COPULAS or len(kept) == 5 or (kept and _VERBS.fullmatch(word)):
+            break
+        kept.append(word)
+    for size in range(len(kept), 0, -1):
+        if kept[size - 1] in FOCUS_TYPES or _singular(kept[size - 1]) in FOCUS_TYPES:
+            return " ".join(kept[:size])
+    return " ".join(kept)
+
+
+def _singular(noun: str) -> str:
+    if noun.endswith("ies"):
+        return noun[:-3] + "y"
+    return noun[:-1] if noun.endswith("s") and not noun.endswith("ss") else noun
 
 
 def analyse(text: str, vocabulary: Vocabulary, *, answer_type: AnswerType = "text") -> Question:
@@ -146,7 +188,7 @@ def analyse(text: str, vocabulary: Vocabulary, *, answer_type: AnswerType = "tex
     chinese = any(is_cjk(char) for char in text)
     kind = detect_type(text, given=answer_type)
     names = tuple(dict.fromkeys(name.text for name in names_in(text, question=True)))
-    wh = _WH.search(lower)
+    wh = question_word(text)
     words = _content_words(text)
     anchor = _anchor(text, wh, words)
     named_spans = [(n.start, n.end) for n in names_in(text, question=True)]
@@ -228,13 +270,6 @@ def _anchor(text: str, wh: re.Match[str] | None, words: list[tuple[str, int]]) -
         at = wh.start() if wh else 0
     before = sum(1 for _, start in words if start < at)
     return before - 0.5
-
-
-_OPTION = re.compile(
-    r"(?:,|:|\bbetween\b|\bfirst\b|\bof\b|\bthan\b|\bis\b|\bwas\b|\bdied\b|\bborn\b|\bfrom\b|^)\s*"
-    r"(?P<a>[^,:?]{2,80}?)\s*,?\s+(?P<join>or|and)\s+(?P<b>[^,?]{2,80}?)\s*(?:,|\?|$)",
-    re.IGNORECASE,
-)
 
 
 def options_in(text: str) -> tuple[str, ...]:

@@ -22,7 +22,7 @@ from extagents.types import Section
 TITLE_SHARE = 0.8
 NEIGHBOUR_SHARE = 0.4
 FLOOR = 0.16
-KEEP = 0.4
+KEEP = 0.25
 MAX_QUOTE = 600
 _WHOLE = 6000
 _WINDOWS = 6
@@ -95,7 +95,7 @@ def lead_names(question: Question, vocabulary: Vocabulary, quote: str, title: st
 
 def holds(lower: str, name: str) -> bool:
     """Whether a lowered text holds a lowered name as whole words."""
-    at = lower.find(name)
+    at = lower.find(name) if name else -1
     while at >= 0:
         end = at + len(name)
         if (at == 0 or not lower[at - 1].isalnum() or not name[0].isascii()) and (
@@ -120,10 +120,10 @@ def read(
     sections: Sequence[Section],
     *,
     leads: Sequence[Lead] = (),
-    most: int = 4,
+    most: int = 6,
     hops: int = 1,
 ) -> list[Found]:
-    """The best sentences of a shard, best first, at most `most`; empty where nothing reaches the floor.
+    """The best sentences of a shard, best first, at most `most`, two of a short section; empty where nothing reaches the floor.
 
     `hops` is how often the shard's own best sentences are followed to others of the same shard.
     """
@@ -249,7 +249,8 @@ class _Place:
                 fresh = {index: share for index, share in own_cover.items() if index not in lead.covered}
                 open_weight = 1.0 - weigh(self.question, lead.covered)
                 residual = weigh(self.question, fresh) / open_weight if open_weight > 0.02 else 0.0
-                joint = max(joint, first + lead.relevance * strength * (0.15 + 0.85 * min(1.0, residual)))
+                base = (0.1 if name else 0.4 if i == 0 else 0.25) if strength else 0.0
+                joint = max(joint, first + lead.relevance * strength * (base + (1.0 - base) * min(1.0, residual)))
             if joint < FLOOR:
                 continue
             start, end = _trimmed(self.section.text, start, end, [at for at, _, _ in self.hits if start <= at < end])

@@ -27,20 +27,26 @@ from extagents.types import Fact, Kind
 MOST_FACTS = 48
 # How much each trait of a span counts. Fitted by benchmarks/extractive_lab.py on half of the questions.
 WEIGHTS: dict[str, float] = {
-    "chain": 4.0,
-    "own": 2.0,
-    "head": 2.0,
-    "near": 2.0,
-    "fit": 3.0,
-    "focus": 1.0,
-    "asked": -4.0,
-    "bridge": -1.0,
-    "title": -0.5,
-    "relevance": 1.0,
-    "support": 0.3,
-    "rank": -0.2,
-    "chunk": -0.5,
-    "short": -0.3,
+    "chain": 8.87,
+    "own": -3.46,
+    "head": 2.16,
+    "fresh": 3.36,
+    "near": 5.3,
+    "fit": 4.13,
+    "apposed": 1.07,
+    "defined": 0.64,
+    "about": 0.96,
+    "asked": -3.88,
+    "bridge": -0.04,
+    "title": -4.74,
+    "relevance": 3.51,
+    "support": -0.17,
+    "rank": 0.09,
+    "chunk": -1.29,
+    "part": -0.41,
+    "short": -0.32,
+    "long": -1.34,
+    "middle": -0.84,
 }
 ANSWERABLE = 0.42
 
@@ -206,22 +212,22 @@ def _traits(question: Question, span: Span, chain: Chain, heads: float, document
     if not asked and words:
         known = sum(1 for word in words if holds(question.lower, word)) / len(words)
         asked = 1.0 if known == 1.0 else 0.5 * known
-    bridge = any(lower == name or lower in name for other in chain.evidence[:-1] for name in (*other.names, other.clean))
-    focus = 0.0
-    if question.focus:
-        noun = question.focus.split()[-1]
-        if span.start >= 0:
-            around = last.lower[max(0, span.start - 30) : span.start] + " | " + last.lower[span.end : span.end + 30]
-            focus = 1.0 if noun in around or noun in lower else 0.0
-        else:
-            focus = 1.0 if re.search(rf"\b(?:is|was|are|were)\b.{{0,60}}\b{re.escape(noun)}", last.lower) else 0.0
+    earlier = chain.evidence[:-1]
+    bridge = any(lower == name or lower in name for other in earlier for name in (*other.names, other.clean))
+    known_before = merged(*((other.covered, 1.0) for other in earlier)) if earlier else {}
+    fresh = {index: share for index, share in last.own.items() if known_before.get(index, 0.0) < 0.5}
+    about = bool(last.clean) and (holds(question.lower, last.clean) or any(last.clean in other.names for other in earlier))
+    apposed, defined = _focused(question, span, last)
     return {
         "chain": chain.covered,
         "own": own,
         "head": head,
+        "fresh": weigh(question, fresh),
         "near": near,
         "fit": fit(span, question.answer_type, last.quote, question.focus),
-        "focus": focus,
+        "apposed": apposed,
+        "defined": defined,
+        "about": float(about),
         "asked": asked,
         "bridge": float(bridge),
         "title": float(span.shape == "title"),
@@ -229,8 +235,26 @@ def _traits(question: Question, span: Span, chain: Chain, heads: float, document
         "support": math.log(documents),
         "rank": math.log(last.label),
         "chunk": float(span.shape == "chunk"),
+        "part": float(span.shape == "part"),
         "short": float(len(words) <= 1),
+        "long": float(len(words) >= 5),
+        "middle": min(1.0, max(0, span.start) / 200.0),
     }
+
+
+def _focused(question: Question, span: Span, last: Evidence) -> tuple[float, float]:
+    """Whether the noun asked for stands right beside the span ("actress X", "X City"), and whether it defines the title."""
+    if not question.focus:
+        return 0.0, 0.0
+    noun = question.focus.split()[-1]
+    stem = noun[:-1] if noun.endswith("s") and len(noun) > 4 else noun
+    if span.start < 0:
+        defines = re.search(rf"\b(?:is|was|are|were)\b.{{0,60}}\b{re.escape(stem)}", last.lower)
+        return 0.0, float(defines is not None)
+    before = last.lower[max(0, span.start - 24) : span.start]
+    after = last.lower[span.end : span.end + 48]
+    beside = stem in before or stem in lowered(span.text) or re.match(rf",? (?:an?|the|is an?|was an?|is the|was the) [\w\s-]{{0,30}}{re.escape(stem)}", after)
+    return float(bool(beside)), 0.0
 
 
 def reason(question: Question, vocabulary: Vocabulary, facts: Sequence[Fact], *, kind: Kind) -> Outcome:
@@ -254,10 +278,9 @@ def reason(question: Question, vocabulary: Vocabulary, facts: Sequence[Fact], *,
         return Outcome(*decided, queries)
     if len(question.options) == 2:
         picked = choosing.option(question, vocabulary, evidence)
-        if picked is not None:
-            return Outcome(True, *picked, ())
-    ranked = candidates(question, vocabulary, found)
-    if not ranked or ranked[0].traits["fit"] < 0.1 or ranked[0].traits["asked"] >= 1.0:
+        return Outcome(True, *picked, ()) if picked is not None else Outcome(False, "", 0.2, (), question.options)
+    ranked = [item for item in candidates(question, vocabulary, found) if item.traits["asked"] < 1.0 and item.traits["fit"] >= 0.1]
+    if not ranked:
         labels = tuple(item.label for item in best.evidence)
         return Outcome(True, best.evidence[-1].quote, 0.3 * min(1.0, best.covered), labels, queries)
     first = ranked[0]

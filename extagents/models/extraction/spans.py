@@ -6,11 +6,14 @@ import re
 from dataclasses import dataclass
 
 from extagents.models.extraction.lexicon import (
+    CONTINENTS,
     COUNTRIES,
+    MONTHS,
     NATIONALITY_ENDINGS,
     ORGANIZATION,
     PERSON_TITLES,
     PLACE,
+    STATES,
     STOP,
     STOP_ZH,
 )
@@ -46,7 +49,6 @@ _WORD = re.compile(r"[\w][\w'’.\-]*[\w]|\w")
 _ZH_BREAK = re.compile(
     r"[，。；：！？、（）()\[\]《》“”\"‘’「」【】\n ]+|" + "|".join(sorted(map(re.escape, STOP_ZH), key=len, reverse=True))
 )
-_HONORIFIC = re.compile(r"(?:\b[A-Z]\.|\bMr|\bMrs|\bDr|\bSir)\s*$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +58,7 @@ class Span:
     text: str
     start: int
     end: int
-    shape: str  # name, quoted, code, date, number, chunk, title
+    shape: str  # name, part (of a name), quoted, code, date, number, chunk, title
 
 
 def spans_in(quote: str, title: str, *, kind: AnswerType, chinese: bool) -> list[Span]:
@@ -81,7 +83,7 @@ def spans_in(quote: str, title: str, *, kind: AnswerType, chinese: bool) -> list
             for cut in _parts(name.text):
                 start = name.start + cut[0]
                 end = name.start + cut[1]
-                spans.setdefault((start, end), Span(quote[start:end], start, end, shape))
+                spans.setdefault((start, end), Span(quote[start:end], start, end, "part"))
         clean = clean_title(title)
         if clean:
             spans[-1, -1] = Span(clean, -1, -1, "title")
@@ -89,8 +91,10 @@ def spans_in(quote: str, title: str, *, kind: AnswerType, chinese: bool) -> list
         for start, end in _chinese_chunks(quote):
             spans.setdefault((start, end), Span(quote[start:end], start, end, "chunk"))
     elif kind in ("text", "list", "name", "place", "person"):
+        names = [span for span in spans.values() if span.shape == "name" and span.start >= 0]
         for start, end in _chunks(quote):
-            spans.setdefault((start, end), Span(quote[start:end], start, end, "chunk"))
+            if not any(start < name.end and name.start < end and (name.start < start or end < name.end) for name in names):
+                spans.setdefault((start, end), Span(quote[start:end], start, end, "chunk"))
     return list(spans.values())
 
 
@@ -103,7 +107,7 @@ def clean_title(title: str) -> str:
 def _parts(name: str) -> list[tuple[int, int]]:
     """The pieces of a name joined by "of the", a hyphen or a comma: "University of Kansas" also offers "Kansas"."""
     cuts: list[tuple[int, int]] = []
-    for match in re.finditer(r" (?:of|on|for) (?:the )?", name):
+    for match in re.finditer(r" of (?:the )?", name):
         cuts.append((match.end(), len(name)))
         cuts.append((0, match.start()))
     return cuts
@@ -171,19 +175,22 @@ def fit(span: Span, kind: AnswerType, quote: str, focus: str) -> float:
     if shape == "date":
         return 0.15 if kind in ("text", "list") else 0.0
     if shape == "number":
-        return 0.2 if kind in ("text", "list") else 0.05
-    if kind == "text":
-        return {"name": 0.7, "title": 0.4, "quoted": 0.7, "code": 0.7, "chunk": 0.6}[shape]
+        return 0.3 if kind in ("text", "list") else 0.05
+    lower = " ".join(words)
+    if words[0] in MONTHS and len(words) <= 2:
+        return 0.05
     if any(is_cjk(char) for char in text):
         return _fit_chinese(text, kind)
-    if kind == "list":
-        return {"name": 0.8, "title": 0.3, "quoted": 0.8, "code": 0.8, "chunk": 0.4}[shape]
-    lower = " ".join(words)
-    capital = text[:1].isupper() or shape in ("quoted", "code")
-    if not capital:
+    nationality = len(words) == 1 and (lower.endswith(NATIONALITY_ENDINGS) or lower in NATIONALITY_ENDINGS) and text[:1].isupper()
+    if nationality:
+        return 0.9 if re.search(r"national|language|ethnic|descent|people|tribe", focus) else 0.2
+    if kind in ("text", "list"):
+        return {"name": 0.7, "part": 0.4, "title": 0.4, "quoted": 0.7, "code": 0.7, "chunk": 0.6}[shape]
+    if not (text[:1].isupper() or shape in ("quoted", "code")):
         return 0.3 if kind == "name" else 0.12
     organization = words[-1] in ORGANIZATION or words[0] in ("university", "bank", "ministry", "department")
-    place = lower in COUNTRIES or words[-1] in PLACE or words[0] in PLACE or words[-1] in COUNTRIES
+    known = lower in COUNTRIES or lower in STATES or lower in CONTINENTS
+    place = known or words[-1] in PLACE or words[0] in PLACE
     person_title = words[0] in PERSON_TITLES
     before = quote[max(0, span.start - 24) : span.start] if span.start >= 0 else ""
     after = quote[span.end : span.end + 24] if span.start >= 0 else ""
@@ -191,30 +198,44 @@ def fit(span: Span, kind: AnswerType, quote: str, focus: str) -> float:
         if shape in ("quoted", "code"):
             return 0.2
         if (organization or place) and not person_title:
-            return 0.15
-        if lower.endswith(NATIONALITY_ENDINGS) and len(words) == 1:
-            return 0.2
-        score = 0.9 if 2 <= len(words) <= 4 and " the " not in lower else 0.55
-        if re.search(
-            r"(?:\bby|\bMr\.?|\bDr\.?|\bhusband|\bwife|\bson|\bdaughter|\bsinger|\bactor|\bactress|\bdirector|\bauthor)\s*$",
-            before,
-        ):
+            return 0.1
+        score = 0.9 if 2 <= len(words) <= 4 and " the " not in lower else 0.5
+        if re.search(r"(?:\bby|\bMr\.?|\bDr\.?|\bhusband|\bwife|\bson|\bdaughter|\bsinger|\bactor|\bactress|\bdirector|\bauthor)\s*$", before):
             score += 0.1
         return min(1.0, score + (0.1 if person_title else 0.0))
     if kind == "place":
-        if organization and not place:
-            return 0.35
-        score = 1.0 if place else 0.5
-        if re.search(r"(?:\bin|\bat|\bfrom|\bnear|\bto|\bof|,)\s+(?:the\s+)?$", before):
-            score += 0.3
-        if re.match(r",\s+[A-Z]", after):
-            score += 0.1
-        if focus in ("country", "nation") and lower not in COUNTRIES:
-            score *= 0.6
-        return min(1.0, score * 0.85)
+        return _fit_place(lower, words, focus, organization=organization, before=before, after=after)
     if kind == "organization":
-        return 1.0 if organization else 0.35 if place else 0.7
-    return {"quoted": 1.0, "code": 0.9, "title": 0.8, "name": 0.8, "chunk": 0.4}[shape]
+        return 1.0 if organization else 0.3 if place else 0.65
+    if known:
+        return 0.3
+    return {"quoted": 1.0, "code": 0.9, "title": 0.8, "name": 0.8, "part": 0.5, "chunk": 0.4}[shape]
+
+
+def _fit_place(lower: str, words: list[str], focus: str, *, organization: bool, before: str, after: str) -> float:
+    noun = focus.split()[-1] if focus else ""
+    country, state = lower in COUNTRIES, lower in STATES
+    place = country or state or lower in CONTINENTS or words[-1] in PLACE or words[0] in PLACE
+    if noun in ("country", "nation"):
+        return 1.0 if country else 0.25
+    if noun == "continent":
+        return 1.0 if lower in CONTINENTS else 0.1
+    if noun == "state":
+        return 1.0 if state else 0.2 if country else 0.45
+    if noun in ("city", "town", "village") and (country or state or lower in CONTINENTS or words[-1] == "county"):
+        return 0.25
+    if noun in words:
+        return 1.0
+    if noun in ("county", "river", "lake", "island", "street", "park", "sea", "ocean", "mountain", "district", "province"):
+        return 0.4
+    if organization and not place:
+        return 0.35
+    score = 0.85 if place else 0.5
+    if re.search(r"(?:\bin|\bat|\bfrom|\bnear|\bto|\bof|,)\s+(?:the\s+)?$", before):
+        score += 0.25
+    if re.match(r",\s+[A-Z]", after):
+        score += 0.15
+    return min(1.0, score)
 
 
 def _fit_chinese(text: str, kind: AnswerType) -> float:
