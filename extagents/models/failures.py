@@ -20,7 +20,7 @@ _CONTEXT = re.compile(
 )
 _FILTER = re.compile(r"content.?filter|content.?management|content.?policy|responsible ?ai|safety", re.IGNORECASE)
 _QUOTA = re.compile(r"insufficient.?quota|billing|credit balance", re.IGNORECASE)
-_BROKE = re.compile(r"server disconnected|reset by peer|broken pipe", re.IGNORECASE)
+_BROKE = re.compile(r"server disconnected|closing transport|connection lost|reset by peer|broken pipe", re.IGNORECASE)
 _REFUSED = re.compile(
     r"connect call failed|connection refused|cannot connect|name or service not known|name resolution|nodename"
     r"|no route|unreachable|connecterror|connecttimeout|getaddrinfo|all connection attempts failed|ssl",
@@ -37,13 +37,16 @@ def call_error(error: BaseException, *, secret: str = "", where: str = "the mode
     names = " ".join(kind.__name__ for kind in type(error).__mro__)
     if status is None:
         chain = _chain(error)
-        if _REFUSED.search(chain) and not _BROKE.search(chain):
+        broke = f"The connection to {where} broke: {_clean(_root(error), secret)}"
+        if _BROKE.search(chain):
+            return CallError("connection", broke)
+        if _REFUSED.search(chain):
             message = f"No connection to {where}: {_clean(_root(error), secret)}"
             return CallError("connection", message, usage=Usage(calls=1))
         if "Timeout" in names:
             return CallError("timeout", "The model did not answer in time.")
         if isinstance(error, OSError) or re.search(r"Connection|Protocol|Payload|ClientError|NetworkError|ReadError", names):
-            return CallError("connection", f"The connection to {where} broke: {_clean(_root(error), secret)}")
+            return CallError("connection", broke)
         return CallError("bad_request", _clean(f"{type(error).__name__}: {error}", secret))
     message = _clean(message_of(error), secret)
     code = _field(error, "code")
