@@ -490,6 +490,25 @@ class Coordinator:
         await self.aclose()
 
 
+# ------------------------------------------------------------------ one question, one team
+
+_ASK_OPTIONS = ("instructions", "history", "schema", "run", "resume")
+
+
+def ask(question: str, over: Any, **options: Any) -> Answer:
+    """Answers one question with a coordinator made for it: takes the options of `Coordinator` and of `Coordinator.ask`."""
+    asked = {name: options.pop(name) for name in _ASK_OPTIONS if name in options}
+    with Coordinator(**options) as team:
+        return team.ask(question, over, **asked)
+
+
+async def aask(question: str, over: Any, **options: Any) -> Answer:
+    """The same as `ask`, to be awaited."""
+    asked = {name: options.pop(name) for name in _ASK_OPTIONS if name in options}
+    async with Coordinator(**options) as team:
+        return await team.aask(question, over, **asked)
+
+
 # ------------------------------------------------------------------ small parts
 
 

@@ -1,0 +1,87 @@
+"""When two answers are the same, and when an answer stands in a quote."""
+
+import pytest
+
+from extagents.answers import date_of, normalise, number_of, quotable, same, stands_in
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "kind"),
+    [
+        ("The Beatles", "Beatles", "name"),
+        ("Robert F. Stockton", "Robert F Stockton", "person"),
+        ("5 December 1963", "December 5, 1963", "date"),
+        ("1963-12-05", "5 December 1963", "date"),
+        ("2021年3月5日", "2021-03-05", "date"),
+        ("1,234", "1234", "number"),
+        ("3.5 million", "3,500,000", "number"),
+        ("45%", "45 percent", "number"),
+        ("yes", "Yes, both are.", "yes_no"),
+        ("red, green and blue", "blue; red; green", "list"),
+        ("Barack Obama", "President Barack Obama", "person"),
+        ("北京", "北京市", "place"),
+    ],
+)
+def test_answers_that_say_the_same_agree(one, other, kind):
+    assert same(one, other, kind)
+    assert same(other, one, kind)
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "kind"),
+    [
+        ("1963", "1964", "date"),
+        ("5 December 1963", "6 December 1963", "date"),
+        ("12 km", "12 miles", "number"),
+        ("3.5", "35", "number"),
+        ("yes", "no", "yes_no"),
+        ("red and green", "red, green and blue", "list"),
+        ("George Bush", "George W. Bush", "person"),
+        ("", "", "text"),
+        ("Paris", "Parisian", "place"),
+    ],
+)
+def test_answers_that_differ_do_not_agree(one, other, kind):
+    assert not same(one, other, kind)
+
+
+@pytest.mark.parametrize(
+    ("answer", "quote"),
+    [
+        ("Los Angeles Dodgers", "The Los Angeles Dodgers won."),
+        ("December 5, 1963", "Born 5 December 1963 in Bath."),
+        ("3.5 million", "It sold 3,500,000 copies."),
+        ("杜瓦尔郡", "它是杜瓦尔郡的所在地。"),
+        ("Edwards, Michael David", "Michael David Edwards is a skier"),
+    ],
+)
+def test_an_answer_stands_in_a_quote(answer, quote):
+    assert stands_in(answer, (quote,))
+
+
+@pytest.mark.parametrize(
+    ("answer", "quote"),
+    [
+        ("Dodgers", "The Giants won."),
+        ("1963", "Born in 1964."),
+        ("art", "A party."),
+        ("", "anything"),
+        ("35", "It cost 3.5 dollars."),
+    ],
+)
+def test_an_answer_that_is_not_there_does_not_stand_in_a_quote(answer, quote):
+    assert not stands_in(answer, (quote,))
+
+
+def test_yes_no_lists_and_aggregates_are_not_expected_in_a_quote():
+    assert not quotable("lookup", "yes_no", "yes")
+    assert not quotable("aggregate", "number", "17")
+    assert not quotable("lookup", "list", "a, b")
+    assert quotable("multi_hop", "name", "Paris")
+
+
+def test_normal_forms():
+    assert normalise("The U.S.'s 1,000 “Best”") == "u s s 1000 best"
+    assert date_of("around May 2020") == (2020, 5, 0)
+    assert date_of("no date here") is None
+    assert number_of("12 or 13") is None
