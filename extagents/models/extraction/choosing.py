@@ -6,10 +6,10 @@ import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from extagents.models.extraction.lexicon import STOP
-from extagents.models.extraction.names import names_in
+from extagents.models.extraction.lexicon import COUNTRIES, FOCUS_TYPES, STOP
 from extagents.models.extraction.question import Question
 from extagents.models.extraction.reading import holds
+from extagents.models.extraction.spans import fit, spans_in
 from extagents.models.extraction.vocabulary import Vocabulary, lowered
 
 if TYPE_CHECKING:
@@ -114,27 +114,35 @@ def yes_or_no(
     if _SAME.search(question.text):
         return True, yes if _share(left, right, question) else no, 0.5, labels
     subject_words = {word for name in subjects for word in re.findall(r"\w+", lowered(name))}
+    asked = {index for index, term in enumerate(question.terms) if term.named and term.word not in subject_words}
     wanted = {index: term.weight for index, term in enumerate(question.terms) if term.word not in subject_words}
     if not wanted:
         return True, no, 0.2, labels
     shares = []
     for side in (left, right):
         held = {index: max((item.own.get(index, 0.0) for item in side), default=0.0) for index in wanted}
+        if any(held.get(index, 0.0) < 0.5 for index in asked):
+            held = {}
         shares.append(sum(wanted[index] * share for index, share in held.items()) / sum(wanted.values()))
     fits = min(shares) >= 0.5
     return True, yes if fits else no, 0.4 + 0.3 * abs(min(shares) - 0.5), labels
 
 
 def _share(left: Sequence[Evidence], right: Sequence[Evidence], question: Question) -> bool:
-    """Whether the facts of two subjects name the same thing that the question does not."""
+    """Whether the facts of two subjects name the same thing that the question does not: of the kind asked for, where it is a place."""
+    match = re.search(r"\bsame\s+(?:\w+\s+)?(\w+)", question.lower)
+    noun = match.group(1) if match else ""
+    place = FOCUS_TYPES.get(noun) == "place"
     sides = []
     for side in (left, right):
         names: set[str] = set()
         for item in side[:2]:
-            for name in names_in(item.quote):
-                lower = lowered(name.text)
-                if lower not in question.lower and lower not in item.clean and item.clean not in lower:
-                    names.add(lower.split(", ")[-1])
+            for span in spans_in(item.quote, "", kind="place", chinese=False):
+                lower = lowered(span.text)
+                if span.shape not in ("name", "part") or span.text.isupper() or lower in question.lower or lower in item.clean:
+                    continue
+                if not place or fit(span, "place", item.quote, noun) >= 0.45:
+                    names.add(lower)
         sides.append(names)
-    common = {name for name in sides[0] & sides[1] if name not in ("united states", "american", "english", "british")}
-    return bool(common)
+    ordinary = COUNTRIES if place and noun != "country" else frozenset(("american", "english", "british", "united states"))
+    return bool((sides[0] & sides[1]) - ordinary)

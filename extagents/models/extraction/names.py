@@ -8,14 +8,15 @@ from dataclasses import dataclass
 from extagents.models.extraction.lexicon import SENTENCE_STARTERS
 
 _UPPER = r"[A-ZÀ-ÖØ-ÞĀĂĄĆČĎĐĒĖĘĚĞĢĪĮİĶĹĻĽŁŃŅŇŌŐŘŚŞŠŢŤŪŮŰŲŹŻŽ]"
-_CAP = rf"(?:{_UPPER}[\w’'\-]*(?:\.(?=\s*\w))?|{_UPPER}\.)"
+_CAP = rf"(?:(?:{_UPPER}\.)+(?={_UPPER}?\s|\s)|{_UPPER}[\w’'\-]*(?:\.(?=\s+\w))?)"
 _LINK = r"(?:of|the|de|van|von|der|den|du|la|le|di|da|del|dos|bin|ibn|al|on|for|'n'|y|e|ap|&)"
 _TITLE_CASE = re.compile(
     rf"(?<![\w.@/]){_CAP}(?:[ \u00a0]\"[^\"\n]{{1,30}}\"(?=[ ]{_UPPER}))?(?:(?:,?[ \u00a0](?=Jr|Sr|I{{2,3}}\b|IV\b)|[ \u00a0]|-)"
     rf"(?:{_LINK}[ ]){{0,2}}(?:{_CAP}|\d+(?=[\s,.;:?)]|$)))*"
 )
 _QUOTED = re.compile(
-    r"\"([^\"\n]{2,80})\"|“([^”\n]{2,80})”|``([^`'\n]{2,80})''|《([^》\n]{1,60})》|「([^」\n]{1,60})」|`([^`\n]{1,80})`"
+    r"(?<![^\s(\[])\"(?=[\w#'(])([^\"\n]{2,80})(?<=[^\s,;:])[,.]?\"(?!\w)|“([^”\n]{2,80})”|``([^`'\n]{2,80})''|《([^》\n]{1,60})》|「([^」\n]{1,60})」"
+    r"|`([^`\n]{1,80})`"
 )
 _IDENTIFIER = re.compile(
     r"(?<![\w.])(?:[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)+|[a-z]+[A-Z]\w+|_*[A-Za-z0-9]+(?:_[A-Za-z0-9]+)+_*|__\w+__|[A-Z]{2,}[ -]?\d+|PEP \d+)(?!\w)"

@@ -20,33 +20,36 @@ from extagents.models.extraction.reading import (
     rarity,
     weigh,
 )
-from extagents.models.extraction.spans import Span, clean_title, fit, spans_in, with_unit
+from extagents.models.extraction.spans import Span, clean_title, completed, fit, spans_in
 from extagents.models.extraction.vocabulary import Vocabulary, lowered
 from extagents.types import Fact, Kind
 
 MOST_FACTS = 48
 # How much each trait of a span counts. Fitted by benchmarks/extractive_lab.py on half of the questions.
 WEIGHTS: dict[str, float] = {
-    "chain": 8.87,
-    "own": -3.46,
-    "head": 2.16,
-    "fresh": 3.36,
-    "near": 5.3,
-    "fit": 4.13,
-    "apposed": 1.07,
-    "defined": 0.64,
-    "about": 0.96,
-    "asked": -3.88,
-    "bridge": -0.04,
-    "title": -4.74,
-    "relevance": 3.51,
+    "chain": 10.11,
+    "own": -3.63,
+    "head": 2.08,
+    "fresh": 4.25,
+    "near": 3.55,
+    "fit": 4.53,
+    "apposed": 1.08,
+    "defined": 0.56,
+    "about": 0.92,
+    "asked": -3.91,
+    "bridge": 0.54,
+    "passed": -3.85,
+    "after": 1.23,
+    "ahead": -0.28,
+    "title": -5.56,
+    "relevance": 3.06,
     "support": -0.17,
-    "rank": 0.09,
-    "chunk": -1.29,
-    "part": -0.41,
-    "short": -0.32,
-    "long": -1.34,
-    "middle": -0.84,
+    "rank": 0.08,
+    "chunk": -1.22,
+    "part": -0.6,
+    "short": -0.37,
+    "long": 0.33,
+    "middle": -0.92,
 }
 ANSWERABLE = 0.42
 
@@ -180,7 +183,7 @@ def candidates(question: Question, vocabulary: Vocabulary, found: Sequence[Chain
         for span in spans_in(last.quote, last.title, kind=question.answer_type, chinese=question.chinese):
             spans.append((span, chain))
             support.setdefault(lowered(span.text), set()).add(last.fact.document)
-    heads = sum(term.head * term.weight for term in question.terms) or 1.0
+    heads = _heads(question, dict.fromkeys(range(len(question.terms)), 1.0)) or 1.0
     scored: list[Scored] = []
     for span, chain in spans:
         traits = _traits(question, span, chain, heads, len(support[lowered(span.text)]))
@@ -194,12 +197,20 @@ def _traits(question: Question, span: Span, chain: Chain, heads: float, document
     last = chain.evidence[-1]
     lower = lowered(span.text)
     own = weigh(question, last.own)
-    head = sum(question.terms[index].head * question.terms[index].weight * share for index, share in last.own.items()) / heads
-    near = 0.0
+    head = _heads(question, last.own) / heads
+    near = after = ahead = 0.0
     nearest: dict[int, float] = {}
     for start, end, index, share in last.hits:
         if span.start >= 0 and start < span.end and end > span.start:
             continue
+        if span.start >= 0:
+            between = last.lower[end : span.start] if end <= span.start else last.lower[span.end : start]
+            if len(between) <= 16 and all(word in STOP for word in re.findall(r"\w+", between)) and not re.search(r"[.;]", between):
+                value = share * (0.3 + 0.7 * question.terms[index].head)
+                if end <= span.start:
+                    after = max(after, value)
+                else:
+                    ahead = max(ahead, value)
         gap = min(max(0, start), 60) if span.start < 0 else max(0, start - span.end, span.start - end)
         value = share / (1.0 + gap / 12.0)
         if value > nearest.get(index, 0.0):
@@ -218,6 +229,11 @@ def _traits(question: Question, span: Span, chain: Chain, heads: float, document
     fresh = {index: share for index, share in last.own.items() if known_before.get(index, 0.0) < 0.5}
     about = bool(last.clean) and (holds(question.lower, last.clean) or any(last.clean in other.names for other in earlier))
     apposed, defined = _focused(question, span, last)
+    passed = 0.0
+    for other in earlier:
+        if other.clean and (other.clean == lower or (span.shape != "chunk" and len(words) > 1 and holds(other.clean, lower))):
+            onward = {index: share for index, share in other.own.items() if last.own.get(index, 0.0) < 0.5}
+            passed = max(passed, _heads(question, onward) / heads)
     return {
         "chain": chain.covered,
         "own": own,
@@ -230,6 +246,9 @@ def _traits(question: Question, span: Span, chain: Chain, heads: float, document
         "about": float(about),
         "asked": asked,
         "bridge": float(bridge),
+        "passed": passed,
+        "after": after,
+        "ahead": ahead,
         "title": float(span.shape == "title"),
         "relevance": last.fact.relevance,
         "support": math.log(documents),
@@ -240,6 +259,10 @@ def _traits(question: Question, span: Span, chain: Chain, heads: float, document
         "long": float(len(words) >= 5),
         "middle": min(1.0, max(0, span.start) / 200.0),
     }
+
+
+def _heads(question: Question, covered: Cover) -> float:
+    return sum(question.terms[index].head * question.terms[index].weight * share for index, share in covered.items())
 
 
 def _focused(question: Question, span: Span, last: Evidence) -> tuple[float, float]:
@@ -284,7 +307,7 @@ def reason(question: Question, vocabulary: Vocabulary, facts: Sequence[Fact], *,
         labels = tuple(item.label for item in best.evidence)
         return Outcome(True, best.evidence[-1].quote, 0.3 * min(1.0, best.covered), labels, queries)
     first = ranked[0]
-    text = with_unit(first.chain.evidence[-1].quote, first.span) if question.answer_type == "number" else first.text
+    text = completed(first.span, first.chain.evidence[-1].quote, question.answer_type, question.focus)
     rivals = [
         item.score for item in ranked[1:] if lowered(item.text) not in lowered(text) and lowered(text) not in lowered(item.text)
     ]

@@ -248,7 +248,15 @@ def _fit_chinese(text: str, kind: AnswerType) -> float:
     return 0.6
 
 
-def with_unit(quote: str, span: Span) -> str:
-    """A number with the unit that follows it in its sentence."""
-    match = _UNIT_AFTER.match(quote, span.end) if span.start >= 0 else None
+_REGION = re.compile(r", [A-Z][\w’'-]+(?: [A-Z][\w’'-]+)*")
+_ENUMERATION = re.compile(r"(?:(?:,? and |, |,? & |、|和)(?:the )?[A-Z\u4e00-\u9fff][\w’'.-]*(?: [A-Z][\w’'.-]*)*)+")
+
+
+def completed(span: Span, quote: str, kind: AnswerType, focus: str) -> str:
+    """The span as an answer: a number with its unit, a place with its region, all of an enumeration where several are asked for."""
+    if span.start < 0:
+        return span.text
+    plural = kind == "list" or (focus.endswith("s") and not focus.endswith(("ss", "series", "us", "is")))
+    pattern = _UNIT_AFTER if kind == "number" else _ENUMERATION if plural and span.shape != "chunk" else _REGION if kind == "place" else None
+    match = pattern.match(quote, span.end) if pattern else None
     return quote[span.start : match.end()] if match else span.text
