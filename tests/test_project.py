@@ -20,7 +20,7 @@ PACKAGE = ROOT / "extagents"
 
 # The higher may import the lower, never the other way round; parts of one level do not import each other.
 LEVELS: list[set[str]] = [
-    {"types", "errors", "settings", "events", "budget", "text"},
+    {"types", "errors", "settings", "events", "budget", "text", "answers", "background"},
     {"memory", "corpus", "models", "prompts"},
     {"gate"},
     {"agents"},
@@ -30,7 +30,15 @@ LEVELS: list[set[str]] = [
     {"cli", "serve", "integrations", "evaluation"},
 ]
 # Files that belong to a part though they stand beside it.
-BELONGS = {"limiter": "gate", "parsing": "gate", "background": "coordinator", "answers": "graph", "frontier": "graph"}
+BELONGS = {
+    "limiter": "gate",
+    "parsing": "gate",
+    "frontier": "graph",
+    "packing": "graph",
+    "workspace": "graph",
+    "estimate": "coordinator",
+    "__main__": "cli",
+}
 LEVEL = {part: number for number, parts in enumerate(LEVELS) for part in parts}
 HEAVY = (
     "bm25s",

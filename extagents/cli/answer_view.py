@@ -96,13 +96,13 @@ def page(answer: Answer, width: int) -> Group:
         colour = "yellow"
         body = Text(unanswered(answer))
         title = Text("No answer", style="bold")
-    parts: list[object] = [
+    parts: list[RenderableType] = [
         Panel(body, title=title, title_align="left", border_style=colour, padding=(0, 1), width=min(width, 100))
     ]
     if answer.citations:
         parts.append(Padding(_citations(answer, width), (0, 0, 1, 1)))
     parts.append(Padding(_facts(answer, width), (0, 0, 0, 1)))
-    return Group(*parts)  # type: ignore[arg-type]
+    return Group(*parts)
 
 
 def _citations(answer: Answer, width: int) -> Table:

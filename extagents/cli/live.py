@@ -72,9 +72,7 @@ class RunState:
             case "progress":
                 self.phase = event.phase
                 self.lanes = event.concurrency or self.lanes
-                # Progress carries the settled total; between two of them the readers' own usage is added up.
-                if event.usage.calls >= self.usage.calls:
-                    self.usage = event.usage
+                self._spent(event.usage)
             case "planned":
                 self.shards, self.tokens, self.documents = event.shards, event.tokens, event.documents
             case "wave":
@@ -83,7 +81,7 @@ class RunState:
             case "shard_read":
                 self.read, self.shards, self.tokens_read = event.read, event.shards, event.tokens_read
                 self.failed += event.failure is not None
-                self.usage = self.usage + event.usage
+                self._spent(event.usage)
             case "facts":
                 self.facts = event.total
                 if event.facts:
@@ -103,6 +101,11 @@ class RunState:
                 self.notices.append(event.message)
             case "answer":
                 self.usage = event.answer.usage
+
+    def _spent(self, usage: Usage) -> None:
+        """Takes over the run's total so far; an event that was overtaken by another changes nothing."""
+        if usage.calls >= self.usage.calls:
+            self.usage = usage
 
     @property
     def title(self) -> str:

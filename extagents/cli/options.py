@@ -10,8 +10,8 @@ from extagents.errors import InputError, SettingsError
 if TYPE_CHECKING:
     import argparse
 
-    from extagents.budget import Budget
     from extagents.coordinator import Coordinator
+    from extagents.settings import Settings
 
 _SAME_NAME = (
     "model", "memory", "effort", "strategy", "rounds", "shard_tokens", "window", "concurrency", "base_url", "seed", "tenant",
@@ -19,45 +19,39 @@ _SAME_NAME = (
 _BUDGET = {"max_tokens": "tokens", "max_cost": "cost", "max_calls": "calls", "deadline": "seconds"}
 
 
-def budget_of(options: argparse.Namespace) -> Budget | None:
-    """The ceilings given here over those of the environment; None where none is given here."""
-    given = {field: value for name, field in _BUDGET.items() if (value := getattr(options, name, None)) is not None}
-    if not given:
-        return None
-    from extagents.budget import Budget
-
-    return Budget(**{**settings().budget.model_dump(), **given})
-
-
-def settings() -> Any:
-    """The settings of the environment; one that cannot be is a `SettingsError`, in one line."""
+def settings_of(options: argparse.Namespace) -> Settings:
+    """The settings of environment and options together; one that cannot be is a `SettingsError`, in one line."""
     from pydantic import ValidationError
     from pydantic_settings import SettingsError as Unparsable
 
     from extagents.settings import Settings
 
     try:
-        return Settings()
+        base = Settings()
+        given: dict[str, Any] = {name: value for name in _SAME_NAME if (value := getattr(options, name, None)) is not None}
+        if getattr(options, "reader_model", None):
+            given["models"] = {**base.models, "reader": options.reader_model}
+        ceilings = {field: value for name, field in _BUDGET.items() if (value := getattr(options, name, None)) is not None}
+        if ceilings:
+            given["budget"] = {**base.budget.model_dump(), **ceilings}
+        return Settings(**given) if given else base
     except ValidationError as error:
         first = error.errors()[0]
-        name = "__".join(str(part) for part in first["loc"]).upper()
-        raise SettingsError(f"EXTAGENTS_{name}: {first['msg']}.", hint="Mend or unset it.") from None
+        name = ".".join(str(part) for part in first["loc"])
+        raise SettingsError(f"{name.replace('_', ' ')}: {first['msg']}.", hint=_where(first["loc"][0])) from None
     except Unparsable as error:
         raise SettingsError(f"A variable EXTAGENTS_… cannot be read: {error}.", hint="Mend or unset it.") from None
 
 
+def _where(field: object) -> str:
+    return f"Mend the option --{str(field).replace('_', '-')} or the variable EXTAGENTS_{str(field).upper()}."
+
+
 def coordinator_of(options: argparse.Namespace) -> Coordinator:
-    """The coordinator that the options describe."""
+    """The coordinator that environment and options describe."""
     from extagents.coordinator import Coordinator
 
-    settings()
-    arguments: dict[str, Any] = {name: value for name in _SAME_NAME if (value := getattr(options, name, None)) is not None}
-    if getattr(options, "reader_model", None):
-        arguments["models"] = {**settings().models, "reader": options.reader_model}
-    budget = budget_of(options)
-    if budget is not None:
-        arguments["budget"] = budget
-    return Coordinator(**arguments)
+    return Coordinator(settings=settings_of(options))
 
 
 def question_of(text: str) -> str:

@@ -1,0 +1,61 @@
+"""`extagents corpus`: what an input holds, and what of it could not be read."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+from extagents.cli.loading import waiting
+from extagents.cli.output import console, is_terminal, one_line, print_json, safe, tokens, write
+
+if TYPE_CHECKING:
+    import argparse
+
+MOST_LISTED = 20
+
+
+def run(options: argparse.Namespace) -> int:
+    """Exit status 0; nothing readable at all is a `UsageError`."""
+    from extagents.corpus.corpus import Corpus
+
+    with waiting("Reading the input …", quiet=options.quiet):
+        corpus = Corpus.load(options.paths)
+        shards = len(corpus.shards(options.shard_tokens))
+    found = {
+        "documents": len(corpus.documents),
+        "shards": shards,
+        "shard_tokens": options.shard_tokens,
+        "tokens": corpus.tokens,
+        "characters": sum(len(document.text) for document in corpus.documents),
+        "unreadable": [unreadable.model_dump() for unreadable in corpus.unreadable],
+        "notices": list(corpus.notices),
+    }
+    if options.json:
+        print_json(found)
+        return 0
+    if is_terminal(sys.stdout):
+        from rich.table import Table
+        from rich.text import Text
+
+        out = console(sys.stdout)
+        table = Table.grid(padding=(0, 2))
+        table.add_column(style="dim")
+        table.add_column(justify="right", style="bold")
+        table.add_row("documents", f"{found['documents']:,}")
+        table.add_row("tokens", f"{corpus.tokens:,}")
+        table.add_row(f"shards of {tokens(options.shard_tokens)}", f"{shards:,}")
+        out.print(table)
+        if corpus.unreadable:
+            out.print(Text(f"\n{len(corpus.unreadable):,} left out", style="yellow"))
+            for unreadable in corpus.unreadable[:MOST_LISTED]:
+                out.print(Text.assemble("  ", safe(unreadable.path), ("  " + safe(unreadable.reason), "dim")))
+            if len(corpus.unreadable) > MOST_LISTED:
+                out.print(Text(f"  and {len(corpus.unreadable) - MOST_LISTED:,} more; --json lists them all", style="dim"))
+    else:
+        lines = [f"documents\t{found['documents']}", f"tokens\t{corpus.tokens}", f"shards\t{shards}"]
+        lines += [f"left out\t{safe(unreadable.path)}\t{one_line(unreadable.reason, 500)}" for unreadable in corpus.unreadable]
+        write("\n".join(lines) + "\n")
+    if not options.quiet:
+        for notice in corpus.notices:
+            sys.stderr.write(f"notice: {one_line(notice, 2_000)}\n")
+    return 0

@@ -1,0 +1,231 @@
+"""`extagents doctor`: checks what a run will need, and says how to mend what is wrong."""
+
+from __future__ import annotations
+
+import asyncio
+import platform
+import sys
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import asdict, dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from extagents.cli.options import settings_of
+from extagents.cli.output import console, is_terminal, money, one_line, print_json, safe, write
+from extagents.errors import CallError, ExtAgentsError
+
+if TYPE_CHECKING:
+    import argparse
+
+    from extagents.models.base import Model
+    from extagents.settings import Settings
+
+Status = Literal["ok", "note", "fail"]
+CALL_SECONDS = 30.0
+EXTRAS = {"langchain": ("langchain", "langchain: models")}
+MARKS = {"ok": ("✓", "green"), "note": ("•", "yellow"), "fail": ("✗", "red")}
+# A call that comes back in one of these ways has reached a model that works: one token is no answer.
+REACHED = ("truncated", "malformed", "content_filter")
+MENDING = {
+    "auth": "Check the key: OPENAI_API_KEY, or EXTAGENTS_API_KEY.",
+    "not_found": "Check the model's name and --base-url (it usually ends in /v1).",
+    "connection": "Check --base-url, and that the server is up.",
+    "timeout": "The server is there but slow: is it loading, or overloaded?",
+    "rate_limit": "The key's quota is used up, or the server is overloaded: wait, or raise the limit.",
+    "server": "The server fails by itself: see its log.",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One thing that was looked at; `hint` says how to mend it."""
+
+    name: str
+    status: Status
+    detail: str
+    hint: str = ""
+
+
+def run(options: argparse.Namespace) -> int:
+    """Exit status 0 when a run can start, 1 when something is in its way."""
+    settings = settings_of(options)
+    checks = asyncio.run(_all(settings, options.quiet or options.json))
+    ok = all(check.status != "fail" for check in checks)
+    if options.json:
+        print_json({"ok": ok, "checks": [asdict(check) for check in checks]})
+    else:
+        _show(checks, ok)
+    return 0 if ok else 1
+
+
+async def _all(settings: Settings, quiet: bool) -> list[Check]:
+    from extagents.cli.loading import waiting
+
+    checks = [python(), *extras(), *folders()]
+    with waiting("Asking memory and model …", quiet=quiet):
+        checks += await memory(settings)
+        checks += [check async for check in models(settings)]
+    return checks
+
+
+def python() -> Check:
+    """The interpreter."""
+    version = platform.python_version()
+    if (3, 11) <= sys.version_info < (3, 14):
+        return Check("python", "ok", version)
+    return Check("python", "fail", f"{version} is not supported", "Use Python 3.11, 3.12 or 3.13.")
+
+
+def extras() -> Iterator[Check]:
+    """What can be installed beside the package."""
+    for extra, (module, purpose) in EXTRAS.items():
+        if find_spec(module) is not None:
+            yield Check(f"extra {extra}", "ok", "installed")
+        else:
+            yield Check(f"extra {extra}", "note", "not installed", f'Only for {purpose}: pip install "extagents[{extra}]"')
+
+
+def folders() -> Iterator[Check]:
+    """Whether data (the embedded memory) and cache (what was indexed) can be written."""
+    from extagents.corpus.cache import cache_folder
+    from extagents.memory.open import data_folder
+
+    for name, folder, variable in (
+        ("data folder", data_folder(), "EXTAGENTS_DATA"),
+        ("cache folder", cache_folder(), "EXTAGENTS_CACHE"),
+    ):
+        reason = _unwritable(folder)
+        if reason:
+            yield Check(name, "fail", f"{folder}: {reason}", f"Make it writable, or name another in {variable}.")
+        else:
+            yield Check(name, "ok", str(folder))
+
+
+def _unwritable(folder: Path) -> str:
+    """Why a file cannot be written there; empty if it can. A folder that is missing is made."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder) as file:
+            file.write(b"extagents")
+    except OSError as error:
+        return error.strerror or str(error)
+    return ""
+
+
+async def memory(settings: Settings) -> list[Check]:
+    """Whether the memory answers, and what it warns of."""
+    from extagents.memory.open import open_memory
+
+    try:
+        opened = open_memory(settings.memory, tenant=settings.tenant)
+    except ExtAgentsError as error:
+        return [Check("memory", "fail", error.message, error.hint)]
+    try:
+        warnings = await opened.check()
+        runs = len(await opened.list_runs())
+    except ExtAgentsError as error:
+        return [Check("memory", "fail", error.message, error.hint or "Check --memory.")]
+    finally:
+        await opened.aclose()
+    found = [Check("memory", "ok", f"{_without_password(opened.url)} · {runs:,} runs")]
+    return found + [Check("memory", "note", warning) for warning in warnings]
+
+
+def _without_password(url: str) -> str:
+    from extagents.memory.urls import shown
+
+    return shown(url)
+
+
+async def models(settings: Settings) -> AsyncIterator[Check]:
+    """Whether each model can be found, is reachable and answers, and what is known of it."""
+    from extagents.models.resolve import resolve
+
+    named = {"model": settings.model, **{f"model of the {role}": name for role, name in settings.models.items()}}
+    for title, name in named.items():
+        try:
+            model = resolve(
+                name, base_url=settings.base_url, api_key=settings.api_key, window=settings.window, seed=settings.seed
+            )
+        except ExtAgentsError as error:
+            yield Check(title, "fail", error.message, error.hint)
+            continue
+        if model.local:
+            yield Check(
+                title,
+                "note",
+                f"{name}: built in, no language model",
+                "Answers are extracted by words alone. For a real one: --model openai:NAME, and OPENAI_API_KEY or --base-url.",
+            )
+            continue
+        try:
+            yield await _call(title, model)
+            yield await _window(f"window of {name}", model)
+        finally:
+            await model.aclose()
+
+
+async def _call(title: str, model: Model) -> Check:
+    """One call of one token."""
+    from pydantic import BaseModel
+
+    from extagents.models.base import Message, Prompt
+
+    class Word(BaseModel):
+        word: str
+
+    inputs = Word(word="ok")
+    prompt = Prompt(
+        role="planner",
+        inputs=inputs,
+        output=Word,
+        messages=(Message("user", 'Answer with {"word": "ok"}.'),),
+        max_output_tokens=1,
+        version="doctor",
+    )
+    where = getattr(model, "endpoint", "").split(" ")[0]
+    at = f" at {where}" if where else ""
+    try:
+        await asyncio.wait_for(model.complete(prompt, timeout=CALL_SECONDS), CALL_SECONDS + 1)
+    except CallError as error:
+        if error.kind not in REACHED:
+            return Check(title, "fail", f"{model.name}{at}: {error.message}", MENDING.get(error.kind, "Check --model."))
+    except TimeoutError:
+        return Check(title, "fail", f"{model.name}{at}: no answer within {CALL_SECONDS:.0f} s", MENDING["timeout"])
+    return Check(title, "ok", f"{model.name}{at} answers")
+
+
+async def _window(title: str, model: Model) -> Check:
+    info = await model.describe()
+    prices = info.prices
+    costs = f"{money(prices.input)} in, {money(prices.output)} out per million tokens" if prices else "price unknown"
+    if info.window is None:
+        return Check(title, "note", f"not known, 32,768 tokens are taken · {costs}", "Say it: --window N, or EXTAGENTS_WINDOW.")
+    return Check(title, "ok", f"{info.window:,} tokens · {costs}")
+
+
+def _show(checks: list[Check], ok: bool) -> None:
+    ending = "Ready." if ok else "Not ready: mend what is marked ✗."
+    if not is_terminal(sys.stdout):
+        for check in checks:
+            write(f"{check.status:5} {check.name:16} {one_line(f'{check.detail}  {check.hint}', 500)}\n")
+        write(ending.replace("✗", "fail") + "\n")
+        return
+    from rich.table import Table
+    from rich.text import Text
+
+    out = console(sys.stdout)
+    table = Table.grid(padding=(0, 2))
+    table.add_column(no_wrap=True)
+    table.add_column(style="bold", no_wrap=True)
+    table.add_column()
+    for check in checks:
+        mark, colour = MARKS[check.status]
+        detail = Text(safe(check.detail))
+        if check.hint:
+            detail.append(f"\n{safe(check.hint)}", style=colour if check.status == "fail" else "dim")
+        table.add_row(Text(mark, style=colour), check.name, detail)
+    out.print(table)
+    out.print(Text(f"\n{ending}", style="bold green" if ok else "bold red"))

@@ -1,0 +1,138 @@
+"""`extagents runs`: what the memory holds."""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from extagents.cli.answer_view import page
+from extagents.cli.options import coordinator_of
+from extagents.cli.output import console, is_terminal, one_line, print_json, safe, write
+from extagents.errors import InputError
+
+if TYPE_CHECKING:
+    import argparse
+
+    from extagents.coordinator import Coordinator
+    from extagents.memory.base import RunRecord
+
+
+def run(options: argparse.Namespace) -> int:
+    """Exit status 0; a run that is not there is a `UsageError`."""
+    with coordinator_of(options) as team:
+        if options.action == "list":
+            return _list(team.runs(), options)
+        if options.action == "forget":
+            if not team.forget(options.run):
+                raise _unknown(options.run)
+            if options.json:
+                print_json({"forgotten": options.run})
+            elif not options.quiet:
+                sys.stderr.write(f"Forgotten: {safe(options.run)}\n")
+            return 0
+        return _show(team, options)
+
+
+def _unknown(name: str) -> InputError:
+    return InputError(
+        f"The memory holds no run named {name!r}.", hint="See: extagents runs list, with the same --memory and --tenant."
+    )
+
+
+def summary(record: RunRecord) -> dict[str, Any]:
+    """A run in a few words, as `runs list --json` gives it. Times are seconds since 1970."""
+    return {
+        "run": record.manifest.run,
+        "status": record.status,
+        "question": record.manifest.question,
+        "model": record.manifest.model,
+        "created": record.manifest.created,
+        "updated": record.updated,
+        "reports": record.reports,
+    }
+
+
+def _when(moment: float) -> str:
+    return datetime.fromtimestamp(moment).strftime("%Y-%m-%d %H:%M")
+
+
+def _list(records: list[RunRecord], options: argparse.Namespace) -> int:
+    if options.json:
+        print_json({"runs": [summary(record) for record in records]})
+        return 0
+    if not records:
+        if not options.quiet:
+            sys.stderr.write("The memory holds no runs.\n")
+        return 0
+    if not is_terminal(sys.stdout):
+        for record in records:
+            head = f"{safe(record.manifest.run)}\t{record.status}\t{_when(record.updated)}"
+            write(f"{head}\t{one_line(record.manifest.question, 500)}\n")
+        return 0
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+
+    colours = {"done": "green", "partial": "yellow", "failed": "red", "running": "cyan"}
+    table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False)
+    for name in ("run", "status", "updated", "question"):
+        table.add_column(name, no_wrap=name != "question")
+    for record in records:
+        status = f"[{colours[record.status]}]{record.status}[/]"
+        question = one_line(record.manifest.question, 200).replace("[", "\\[")
+        table.add_row(safe(record.manifest.run).replace("[", "\\["), status, _when(record.updated), question)
+    console(sys.stdout).print(table)
+    return 0
+
+
+def _show(team: Coordinator, options: argparse.Namespace) -> int:
+    record = team.run(options.run)
+    if record is None:
+        raise _unknown(options.run)
+    reports = team.reports(options.run)
+    rounds = [
+        {
+            "round": number,
+            "shards": shards,
+            "failed": sum(report.round == number and report.failure is not None for report in reports),
+            "facts": sum(len(finding.facts) for report in reports if report.round == number for finding in report.findings),
+        }
+        for number, shards in sorted(Counter(report.round for report in reports).items())
+    ]
+    if options.json:
+        print_json(
+            {
+                **summary(record),
+                "packing": record.manifest.packing,
+                "settings": record.manifest.settings,
+                "state": record.state,
+                "spent": record.spent.model_dump(),
+                "rounds": rounds,
+                "answer": record.answer,
+            }
+        )
+        return 0
+    from extagents.types import Answer
+
+    answer = Answer.model_validate(record.answer) if record.answer is not None else None
+    lines = [
+        f"run       {safe(record.manifest.run)} · {record.status} · {_when(record.updated)}",
+        f"question  {one_line(record.manifest.question, 500)}",
+        *(
+            f"round {row['round']}   {row['shards']} shards · {row['facts']} facts · {row['failed']} failed"
+            for row in rounds
+        ),
+    ]
+    write("\n".join(lines) + "\n")
+    if answer is None:
+        write("answer    none yet\n")
+    elif is_terminal(sys.stdout):
+        out = console(sys.stdout)
+        out.print(page(answer, out.width))
+    else:
+        write(f"answer    {safe(answer.answer) if answer.answered else 'none: nothing in the input answers it'}\n")
+        for citation in answer.citations:
+            where = f"{safe(citation.document)}:{citation.start}-{citation.end}"
+            write(f"citation  {where}\t{one_line(citation.quote, 500)}\n")
+    return 0
