@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import json
+import random
 import time
 import uuid
 from collections.abc import Callable, Mapping
@@ -17,7 +18,7 @@ from functools import lru_cache
 from typing import Any, Generic, TypeVar, cast
 
 from pydantic import BaseModel
-from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, wait_exponential_jitter
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception
 
 from extagents.budget import Amount, Budget
 from extagents.errors import CallError, CallErrorKind, ModelError, SettingsError
@@ -216,6 +217,8 @@ class Account:
         amount = self._reserved.pop(name, None)
         if amount is not None:
             self._open.add(amount, sign=-1)
+            if not self._reserved:
+                self._open = _Sum()  # no remainder of adding and taking away
 
 
 # ------------------------------------------------------------------ the gate
@@ -226,7 +229,7 @@ class _Attempts:
     """What one call has tried so far."""
 
     name: str
-    started: float
+    successes: int  # of the endpoint, when the call began
     usage: Usage = field(default_factory=Usage)
     tried: int = 0
     refused: int = 0
@@ -260,7 +263,6 @@ class Gate:
         self.timeout = timeout
         self._clock = clock
         self._sleep = sleep
-        self._wait = wait_exponential_jitter(initial=0.5, max=20.0, exp_base=2, jitter=0.5)
         self._infos: dict[int, ModelInfo] = {}
         self._usable: dict[int, int] = {}  # unusable answers in a row while none was ever usable; -1 once one was
         self._settling: set[asyncio.Task[None]] = set()
@@ -306,7 +308,7 @@ class Gate:
                 f"A budget in USD is set, but no price is known for {model.name}.",
                 hint="Give its prices, or limit tokens (--max-tokens) or calls (--max-calls) instead.",
             )
-        attempts = _Attempts(name=account.name(call_id, prompt.role), started=self._clock())
+        attempts = _Attempts(name=account.name(call_id, prompt.role), successes=self._endpoint(model).successes)
         keep = Amount() if final else account.keep
         deltas = _deltas(prompt, on_delta)
         remaining = self._remaining(account)
@@ -317,6 +319,9 @@ class Gate:
             if not scope.expired():
                 raise
             raise DeadlineEnded("the run's time is up") from None
+
+    def _endpoint(self, model: Model) -> Endpoint:
+        return self.limiter.endpoint(getattr(model, "endpoint", model.name))
 
     async def aclose(self) -> None:
         """Waits for what is still being settled."""
@@ -377,7 +382,7 @@ class Gate:
         on_delta: Callable[[str], None] | None,
     ) -> Completion[T]:
         """One completion, tried again while what went wrong may pass."""
-        endpoint = self.limiter.endpoint(getattr(model, "endpoint", model.name))
+        endpoint = self._endpoint(model)
         attempts.tried = attempts.refused = attempts.malformed = 0
 
         def enough(state: RetryCallState) -> bool:
@@ -387,8 +392,8 @@ class Gate:
             error = state.outcome.exception() if state.outcome is not None else None
             if isinstance(error, CallError) and error.kind == "rate_limit":
                 # The limiter paces everyone; a call's own back-off would only come late to a recovered endpoint.
-                return error.retry_after or min(2.0, self._wait(state))
-            return max((error.retry_after if isinstance(error, CallError) else None) or 0.0, self._wait(state))
+                return error.retry_after or min(2.0, _backoff(state))
+            return max((error.retry_after if isinstance(error, CallError) else None) or 0.0, _backoff(state))
 
         async def sleep(seconds: float) -> None:
             remaining = self._remaining(account)
@@ -413,8 +418,8 @@ class Gate:
         fatal = error.kind in ("auth", "not_found")
         if error.kind in _PASSING_FOR_GOOD:
             endpoint.failed += 1
-            since = endpoint.last_success < attempts.started
-            fatal = endpoint.failed >= FAILED or (since and error.kind in ("connection", "rate_limit"))
+            none_since = endpoint.successes == attempts.successes
+            fatal = endpoint.failed >= FAILED or (none_since and error.kind in ("connection", "rate_limit"))
         return CallFailed(error.kind, error.message, usage=attempts.usage, fatal=fatal, model=model.name)
 
     # ---- one attempt
@@ -554,6 +559,11 @@ class Gate:
 def schema_text(output: type[BaseModel]) -> str:
     """The JSON schema of an answer, as one line of text."""
     return json.dumps(output.model_json_schema(), ensure_ascii=False)
+
+
+def _backoff(state: RetryCallState) -> float:
+    """Seconds before the next attempt: 0.5, 1, 2, 4, 8, 16 and up to half a second more, so that calls spread."""
+    return min(16.0, 0.25 * 2.0 ** min(state.attempt_number, 10)) + random.uniform(0.0, 0.5)
 
 
 def _priority(prompt: Prompt[Any], attempts: _Attempts) -> int:

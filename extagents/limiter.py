@@ -44,7 +44,6 @@ class Endpoint:
     reached: bool = False  # whether it ever answered anything, be it a refusal
     unreached: int = 0  # consecutive calls that found no server
     failed: int = 0  # consecutive calls given up for good
-    last_success: float = float("-inf")
     waiting: list[tuple[int, int, asyncio.Future[None], int]] = field(default_factory=list)
     waker: asyncio.Task[None] | None = None
 
@@ -114,7 +113,6 @@ class Limiter:
         endpoint.refusals = endpoint.unreached = endpoint.failed = 0
         endpoint.reached = True
         endpoint.successes += 1
-        endpoint.last_success = self._clock()
         self._admit(endpoint)
 
     def trouble(self, endpoint: Endpoint, place: Place, *, retry_after: float | None = None, refused: bool = True) -> None:

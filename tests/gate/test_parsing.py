@@ -36,7 +36,7 @@ def test_wrapping_around_the_json_is_taken_off(text: str) -> None:
 
 
 def test_broken_json_is_repaired() -> None:
-    broken = "{'answerable': True, answer: \"Guido\", \"confidence\": 0.9, \"facts\": [1, 2,], \"queries\": [],}"
+    broken = '{\'answerable\': True, answer: "Guido", "confidence": 0.9, "facts": [1, 2,], "queries": [],}'
     assert parse(broken, Verdict) == Verdict(**VERDICT)
 
 
@@ -74,7 +74,9 @@ def test_a_decision_is_never_guessed() -> None:
 
 
 def test_a_cut_answer_is_used_up_to_the_cut_if_it_holds_what_is_required() -> None:
-    whole = json.dumps({"facts": [FACT, {**FACT, "quote": "second"}, {**FACT, "quote": "third"}], "queries": [], "continues": True})
+    whole = json.dumps(
+        {"facts": [FACT, {**FACT, "quote": "second"}, {**FACT, "quote": "third"}], "queries": [], "continues": True}
+    )
     reading = parse(whole[: whole.index("third")], Reading, truncated=True)
     assert [fact.quote for fact in reading.facts][:2] == ["A is B", "second"]
     assert all(fact.quote != "third" for fact in reading.facts)
