@@ -206,7 +206,7 @@ def _grow(old: dict[str, npt.NDArray[Any]], lexicon: t.Lexicon, documents: Seque
         streams += [lexicon.encode(document.text[start:end]) for start, end in cuts]
         title = document.title or document.id
         titles.append(lexicon.encode(title))
-        title_hashes.append(nm.phrase_key(title))
+        title_hashes.append(nm.phrase_key(title) or position + 1)
         called = nm.title_names(title, path=document.id)
         title_keys += [(key, position) for name in called if (key := nm.phrase_key(name))]
         inside = [name for _, name in nm.defined_names(document.text)]

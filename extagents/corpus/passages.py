@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import re
+from extagents.text import line_spans, paragraph_spans, sentence_spans
 
 TARGET = 1_000
 """Characters that a passage aims at."""
@@ -12,9 +12,6 @@ _FLOOR = 600
 """Characters below which no border is looked for, so that a passage is not a scrap."""
 _LINES = 12
 """Line breaks within the window from which on a text counts as code or a table, and is cut at lines."""
-
-_BLANK = re.compile(r"\n[ \t]*\n\s*")
-_SENTENCE = re.compile(r"[.!?…][\"'”’)\]]*\s+|[。！？；][”’」』）]*\s*")
 
 
 def passage_spans(text: str) -> list[tuple[int, int]]:
@@ -35,14 +32,15 @@ def passage_spans(text: str) -> list[tuple[int, int]]:
 
 
 def _border(text: str, start: int) -> int:
-    low, high = start + _FLOOR, start + LIMIT
-    target = start + TARGET
-    for pattern in (_BLANK,) if text.count("\n", start, high) >= _LINES else (_BLANK, _SENTENCE):
-        ends = [end for match in pattern.finditer(text, low, high) if (end := match.end()) < high]
+    high = start + LIMIT
+    window = text[start:high]
+    ordered = window.count("\n", _FLOOR) >= _LINES
+    for split in (paragraph_spans, line_spans if ordered else sentence_spans, line_spans):
+        ends = [end for _, end in split(window) if _FLOOR <= end < LIMIT]
         if ends:
-            return min(ends, key=lambda end: abs(end - target))
-    for border in ("\n", " ", "\t"):
-        at = text.rfind(border, low, high)
+            return start + min(ends, key=lambda end: abs(end - TARGET))
+    for border in (" ", "\t", "\u3000"):
+        at = window.rfind(border, _FLOOR)
         if at >= 0:
-            return at + 1
+            return start + at + 1
     return high

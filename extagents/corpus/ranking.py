@@ -90,7 +90,8 @@ class Ranking:
         self._first = np.searchsorted(layout.spans[:, 0], np.arange(layout.documents + 1))
         self._frequency = np.diff(mentions.passages_at)
         self._log = float(np.log(max(count, 2)))
-        self._rarity: Floats = (1 - np.log(np.maximum(self._frequency, 1)) / self._log).astype(np.float32).clip(0)
+        # Squared: a name that a tenth of the passages holds says next to nothing about any of them.
+        self._rarity: Floats = (1 - np.log(np.maximum(self._frequency, 1)) / self._log).clip(0).astype(np.float32) ** 2
         named = np.repeat(np.arange(len(mentions.keys)), np.diff(mentions.owners_at))
         order = np.argsort(mentions.owners, kind="stable")
         self._titles = named[order]
@@ -113,18 +114,21 @@ class Ranking:
             return
         hashes = np.array(keys, np.uint64)
         at = np.minimum(np.searchsorted(self._mentions.keys, hashes), len(self._mentions.keys) - 1)
+        titled = np.diff(self._mentions.owners_at)[at] > 0
         covered = 0
         for i in sorted(np.flatnonzero(self._mentions.keys[at] == hashes).tolist(), key=lambda i: (spans[i][0], -spans[i][1])):
             start, end = spans[i]
             if end - start == 1 and not self._may_stand_alone(words[start], folded[start], hashes[i]):
                 continue
+            if end - start > 1 and not titled[i] and not (_solid(words[start]) and _solid(words[end - 1])):
+                continue  # "total sales" asks for no company's "Total Sales"
             yield _spelled(folded[start:end]), int(at[i]), end <= covered
             covered = max(covered, end)
 
     def _may_stand_alone(self, word: str, folded: str, key: np.uint64) -> bool:
         if folded in t.STOP_WORDS or len(folded) < 2:
             return False
-        return word[0].isupper() or word[0].isdigit() or nm.among(self._layout.uncased, key)
+        return _solid(word) or nm.among(self._layout.uncased, key)
 
     # ------------------------------------------------------------------ scores
 
@@ -295,6 +299,10 @@ def _best(score: Floats, count: int) -> list[int]:
 def _normalised(total: Floats, ideal: float) -> tuple[Floats, float]:
     top = float(total.max(initial=0.0))
     return (total, 0.0) if top <= 0 else (total / np.float32(top), min(1.0, top / ideal))
+
+
+def _solid(word: str) -> bool:
+    return word[0].isupper() or word[0].isdigit() or t.is_ideograph(word)
 
 
 def _spelled(words: list[str]) -> str:
