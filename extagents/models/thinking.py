@@ -62,6 +62,11 @@ class ThinkingFilter:
         self._buffer += piece
         shown: list[str] = []
         while True:
+            if not self._thinking and not self._begun and self._buffer.lstrip().startswith("{"):
+                # From here on a tag would stand inside a JSON string: the document's text.
+                self._json = True
+                text, self._buffer = self._buffer.lstrip(), ""
+                return text
             tag = _CLOSE if self._thinking else _OPEN
             at = self._buffer.find(tag)
             if at == -1:
@@ -78,10 +83,6 @@ class ThinkingFilter:
         if not self._begun:
             text = text.lstrip()
             self._begun = bool(text)
-            # From here on a tag would stand inside a JSON string: the document's text.
-            self._json = text.startswith("{")
-            if self._json:
-                text, self._buffer = text + self._buffer, ""
         return text
 
 

@@ -146,7 +146,7 @@ async def test_prose_twice_fails_the_call_and_after_many_the_model() -> None:
 
 async def test_a_cut_answer_is_asked_for_again_with_more_room() -> None:
     usage = Usage(calls=1, input_tokens=5, output_tokens=100)
-    cut = Completion(text='{"answerable": true, "ans', usage=usage, finish="length")
+    cut: Completion[Any] = Completion(text='{"answerable": true, "ans', usage=usage, finish="length")
     model = ScriptedModel({"reasoner": [cut, VERDICT]})  # type: ignore[list-item]
     called = await gate(model).call(prompt(room=100), Account("run"))
     assert called.output == VERDICT
@@ -156,7 +156,7 @@ async def test_a_cut_answer_is_asked_for_again_with_more_room() -> None:
 
 async def test_a_cut_answer_with_all_that_is_required_is_taken() -> None:
     fact = {"claim": "c", "quote": "q", "relevance": 1}
-    cut = Completion(text=json.dumps({"facts": [fact, fact]})[:-20], usage=Usage(calls=1), finish="length")
+    cut: Completion[Any] = Completion(text=json.dumps({"facts": [fact, fact]})[:-20], usage=Usage(calls=1), finish="length")
     model = ScriptedModel(lambda _: cut)
     called = await gate(model).call(prompt(output=Reading, role="reader"), Account("run"))
     assert len(called.output.facts) == 1
@@ -164,7 +164,7 @@ async def test_a_cut_answer_with_all_that_is_required_is_taken() -> None:
 
 
 async def test_what_the_model_thought_is_kept_apart() -> None:
-    thought = Completion(text=VERDICT.model_dump_json(), usage=Usage(calls=1), reasoning="hm")
+    thought: Completion[Any] = Completion(text=VERDICT.model_dump_json(), usage=Usage(calls=1), reasoning="hm")
     called = await gate(ScriptedModel(lambda _: thought)).call(prompt(), Account("run"))
     assert called.reasoning == "hm"
 
@@ -352,7 +352,7 @@ async def test_a_ceiling_in_usd_needs_prices() -> None:
 
 async def test_cached_tokens_cost_their_own_price() -> None:
     usage = Usage(calls=1, input_tokens=1_000_000, output_tokens=500_000, cached_tokens=400_000)
-    completion = Completion(text="", output=VERDICT, usage=usage)
+    completion: Completion[Any] = Completion(text="", output=VERDICT, usage=usage)
     model = ScriptedModel(lambda _: completion, prices=Prices(input=2.0, output=8.0, cached=0.5))
     called = await gate(model).call(prompt(), Account("run"))
     assert called.usage.cost == pytest.approx(0.6 * 2.0 + 0.4 * 0.5 + 0.5 * 8.0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 from pydantic import BaseModel, Field
@@ -10,8 +11,8 @@ from pydantic import BaseModel, Field
 from extagents.parsing import FieldStream, Unparsable, parse
 from extagents.types import Plan, Reading, Verdict
 
-VERDICT = {"answerable": True, "answer": "Guido", "confidence": 0.9, "facts": [1, 2], "queries": []}
-FACT = {"claim": "A is B.", "quote": "A is B", "relevance": 0.7}
+VERDICT: dict[str, Any] = {"answerable": True, "answer": "Guido", "confidence": 0.9, "facts": [1, 2], "queries": []}
+FACT: dict[str, Any] = {"claim": "A is B.", "quote": "A is B", "relevance": 0.7}
 
 
 def test_an_answer_as_asked_is_taken_as_it_is() -> None:
