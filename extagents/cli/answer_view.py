@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-from extagents.cli.output import console, duration, is_terminal, money, one_line, print_json, safe, share, tokens, write
+from extagents.cli.output import console, count, duration, is_terminal, money, one_line, print_json, safe, share, tokens, write
 
 if TYPE_CHECKING:
     from rich.console import Group
@@ -44,6 +44,8 @@ def remarks(answer: Answer) -> list[str]:
         lines.append(unanswered(answer))
     if answer.stopped_by:
         lines.append(f"partial: {ENDS[answer.stopped_by]}")
+    if answer.coverage.failed:
+        lines.append(f"failed: {count(answer.coverage.failed, 'shard')} could not be read")
     lines.append(f"read: {covered(answer)} · {spent(answer)} · {duration(answer.seconds)}")
     lines.extend(f"notice: {one_line(notice, 2_000)}" for notice in answer.notices)
     return lines
@@ -57,22 +59,22 @@ def unanswered(answer: Answer) -> str:
 def covered(answer: Answer) -> str:
     """What was read, in words."""
     coverage = answer.coverage
-    text = f"{coverage.shards_read:,} of {coverage.shards:,} shards ({share(coverage.shards_read, coverage.shards)})"
+    text = f"{share(coverage.shards_read, coverage.shards)} · {coverage.shards_read:,} of {count(coverage.shards, 'shard')}"
     text += f" · {tokens(coverage.tokens_read)} of {tokens(coverage.tokens)} tokens"
-    return text + (f" · {coverage.failed:,} failed" if coverage.failed else "")
+    return text
 
 
 def spent(answer: Answer) -> str:
     """What it cost, in words."""
     usage = answer.usage
-    text = f"{usage.calls:,} calls"
+    text = count(usage.calls, "call")
     if usage.input_tokens or usage.output_tokens:
         cached = f" ({tokens(usage.cached_tokens)} cached)" if usage.cached_tokens else ""
         text += f" · {tokens(usage.input_tokens)} tokens in{cached}, {tokens(usage.output_tokens)} out"
     if usage.cost is not None:
         text += f" · {money(usage.cost)}"
     if usage.retries:
-        text += f" · {usage.retries:,} retries"
+        text += " · " + (f"{usage.retries:,} retries" if usage.retries > 1 else "1 retry")
     return text
 
 
@@ -83,7 +85,7 @@ def place(citation: Citation) -> str:
 
 def page(answer: Answer, width: int) -> Group:
     """The answer as a page for a terminal of `width` columns."""
-    from rich.console import Group
+    from rich.console import Group, RenderableType
     from rich.padding import Padding
     from rich.panel import Panel
     from rich.text import Text
@@ -114,9 +116,9 @@ def _citations(answer: Answer, width: int) -> Table:
     wide = width >= 100
     if wide:
         table.add_column(max_width=36, overflow="fold")
-    table.add_column(max_width=min(width - 6, 94) - (38 if wide else 0))
+    table.add_column(max_width=min(width - 6, 94) - (38 if wide else 0), overflow="fold")
     for number, citation in enumerate(answer.citations[:MOST_CITATIONS], 1):
-        quote = Text(f"“{one_line(citation.quote, 400)}”", style="italic")
+        quote = Text(f"“{one_line(citation.quote, 240)}”", style="italic")
         where = Text(place(citation), style="cyan")
         if wide:
             table.add_row(str(number), where, quote)
@@ -141,11 +143,16 @@ def _facts(answer: Answer, width: int) -> Table:
         table.add_row("partial", Text(ENDS[answer.stopped_by], style="yellow"))
     if coverage.shards:
         bar = ProgressBar(
-            total=coverage.shards, completed=coverage.shards_read, width=20, complete_style="green", finished_style="green"
+            total=coverage.shards, completed=coverage.shards_read, width=16, complete_style="green", finished_style="green"
         )
         read = Table.grid(padding=(0, 1))
-        read.add_row(bar, Text(covered(answer)))
+        if width >= 80:
+            read.add_row(bar, Text(covered(answer)))
+        else:
+            read.add_row(Text(covered(answer)))
         table.add_row("read", read)
+    if coverage.failed:
+        table.add_row("failed", Text(f"{count(coverage.failed, 'shard')} could not be read", style="yellow"))
     table.add_row("spent", Text(f"{spent(answer)} · {duration(answer.seconds)}"))
     table.add_row("model", Text(safe(answer.model)))
     if answer.run_id:

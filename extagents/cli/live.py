@@ -10,10 +10,11 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import PurePath
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol, Self, TextIO
 
-from extagents.cli.output import console, duration, is_terminal, money, one_line, share, tokens
+from extagents.cli.output import console, count, duration, is_terminal, money, one_line, share, tokens
 from extagents.types import Usage
 
 if TYPE_CHECKING:
@@ -85,7 +86,7 @@ class RunState:
             case "facts":
                 self.facts = event.total
                 if event.facts:
-                    self.newest = f"{event.facts[-1].document}: {event.facts[-1].claim}"
+                    self.newest = f"{PurePath(event.facts[-1].document).name}: {event.facts[-1].claim}"
             case "rung" | "verdict":
                 if event.type == "rung":
                     self.phase = "reason"
@@ -128,7 +129,7 @@ class RunState:
     def spending(self) -> str:
         """Calls, tokens and cost, each against its ceiling where there is one."""
         usage, budget = self.usage, self.budget
-        calls = f"{usage.calls:,} calls" if budget.calls is None else f"{usage.calls:,} of {budget.calls:,} calls"
+        calls = count(usage.calls, "call") if budget.calls is None else f"{usage.calls:,} of {budget.calls:,} calls"
         spent = tokens(usage.input_tokens + usage.output_tokens)
         parts = [calls, f"{spent} tokens" if budget.tokens is None else f"{spent} of {tokens(budget.tokens)} tokens"]
         if usage.cost is not None or budget.cost is not None:
@@ -202,7 +203,7 @@ class Lines(Silence):
         parts = [state.title]
         if state.shards:
             parts.append(f"{state.read:,} of {state.shards:,} shards ({share(state.read, state.shards)})")
-            parts.append(f"{state.facts:,} facts")
+            parts.append(count(state.facts, "fact"))
             parts.append(state.spending)
         parts.append(state.time)
         return " · ".join(parts)
@@ -271,7 +272,7 @@ class Panel:
             lanes = f" · {state.lanes} at a time" if state.lanes and width >= 80 else ""
             rows.add_row("spent", one_line(state.spending + lanes, room))
         if state.failed:
-            rows.add_row("failed", _styled(f"{state.failed:,} shards could not be read", "yellow"))
+            rows.add_row("failed", _styled(f"{count(state.failed, 'shard')} could not be read", "yellow"))
         if state.stopping:
             rows.add_row("", _styled(one_line("the best answer so far follows; once more ends at once", room), "yellow"))
         return rows

@@ -57,12 +57,11 @@ def is_terminal(stream: TextIO) -> bool:
 
 
 def tokens(number: int) -> str:
-    """12 → 12, 12,345 → 12.3K, 1,234,567 → 1.23M."""
+    """9,999 → 9,999, 12,345 → 12.3K, 1,234,567 → 1.23M, 20,000,000 → 20M."""
     if number < 10_000:
         return f"{number:,}"
-    if number < 1_000_000:
-        return f"{number / 1_000:.1f}K"
-    return f"{number / 1_000_000:.2f}M"
+    text, unit = (f"{number / 1_000:.1f}", "K") if number < 999_950 else (f"{number / 1_000_000:.2f}", "M")
+    return text.rstrip("0").rstrip(".") + unit
 
 
 def money(cost: float | None) -> str:
@@ -71,7 +70,7 @@ def money(cost: float | None) -> str:
         return "price unknown"
     if cost == 0:
         return "$0"
-    return f"${cost:.2f}" if cost >= 1 else f"${cost:.4f}"
+    return f"${cost:,.2f}" if cost >= 0.1 else f"${cost:.4f}"
 
 
 def duration(seconds: float) -> str:
@@ -83,6 +82,11 @@ def duration(seconds: float) -> str:
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+def count(number: int, noun: str) -> str:
+    """1 shard, 2 shards."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
 def share(part: int, whole: int) -> str:

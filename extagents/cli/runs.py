@@ -119,10 +119,7 @@ def _show(team: Coordinator, options: argparse.Namespace) -> int:
     lines = [
         f"run       {safe(record.manifest.run)} · {record.status} · {_when(record.updated)}",
         f"question  {one_line(record.manifest.question, 500)}",
-        *(
-            f"round {row['round']}   {row['shards']} shards · {row['facts']} facts · {row['failed']} failed"
-            for row in rounds
-        ),
+        *(f"round {row['round']}   {row['shards']} shards · {row['facts']} facts · {row['failed']} failed" for row in rounds),
     ]
     write("\n".join(lines) + "\n")
     if answer is None:

@@ -53,9 +53,7 @@ def _queries(path: Path) -> Iterator[tuple[Any, str]]:
         lines = path.read_text(encoding="utf-8-sig").split("\n")
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
-        raise InputError(
-            f"{path} cannot be read: {reason}.", hint="Give a file of {id, question} lines."
-        ) from None
+        raise InputError(f"{path} cannot be read: {reason}.", hint="Give a file of {id, question} lines.") from None
     for number, line in enumerate(lines, 1):
         if not line.strip():
             continue
