@@ -21,6 +21,7 @@ from extagents.agents.reader import check_quotes
 from extagents.agents.reasoner import Judgement, Ladder
 from extagents.answers import quotable, same, stands_in
 from extagents.background import background
+from extagents.errors import InputError
 from extagents.frontier import Frontier
 from extagents.gate import CallFailed, Stop
 from extagents.packing import most_shard_tokens, pack
@@ -31,6 +32,7 @@ FIRST_WAVE = 8_000  # tokens of the first wave where reading may stop early; eve
 NEEDED_WAVES = {"quick": 1, "balanced": 2}  # successive waves that must leave the same stable and verified verdict
 ROUND_THAT_READS_ALL = 3  # from this round on, an unresolved question re-reads what nothing points at, too
 UNSTABLE = 0.5  # confidence of an answer that no second prompt repeated is at most this
+MOST_QUESTION = 0.2  # of the window, at most: the rest is for text, knowledge and answer
 GLANCE = 20  # titles that the planner sees
 
 
@@ -162,6 +164,12 @@ async def plan(workspace: Workspace) -> None:
     """Takes the question apart, cuts the input, and stores how the run was started."""
     request, corpus = workspace.request, workspace.corpus
     workspace.emit(events.Progress(phase="plan"))
+    room = int(workspace.desk.window * MOST_QUESTION)
+    if len(request.question.encode()) // 3 > room:
+        raise InputError(
+            f"The question is longer than {room} tokens, {MOST_QUESTION:.0%} of the model's window.",
+            hint="Ask shortly, and give the long text as input.",
+        )
     titles = [document.title or document.id for document in corpus.documents[:GLANCE]]
     try:
         workspace.plan, problem = await workspace.guard(

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from extagents.corpus.corpus import Corpus
+from extagents.corpus.shards import GROWING
 from extagents.types import Shard
 
-GROWING = ((16_000, 2_000), (32_000, 4_000), (None, 8_000))  # up to so many tokens, shards of so many (docs/decisions.md)
 FIXED = 4_000  # tokens of a shard where the packing is shared between questions
 PROMPT = 1_400  # tokens of a reader's prompt beside shard, knowledge and answer
 
@@ -28,9 +28,10 @@ def most_shard_tokens(window: int, *, output_tokens: int, knowledge_tokens: int)
 
 def pack(corpus: Corpus, queries: Sequence[str], *, shard_tokens: int | None, shared: bool, most: int) -> Packing:
     """Cuts the corpus. `shard_tokens` means shards of one size; `shared` keeps corpus order; `most` bounds every shard."""
-    if shard_tokens is not None or shared:
+    if shared:
         size = min(shard_tokens or FIXED, most)
         return Packing(f"corpus order, {size} tokens", corpus.shards(size))
-    sizes = tuple((limit, min(size, most)) for limit, size in GROWING)
+    wanted = GROWING if shard_tokens is None else ((None, shard_tokens),)
+    sizes = tuple((limit, min(size, most)) for limit, size in wanted)
     named = ", ".join(str(size) for size in dict.fromkeys(size for _, size in sizes))
     return Packing(f"by rank, {named} tokens", corpus.ranked_shards(queries, sizes=sizes))
