@@ -1,8 +1,8 @@
 """One adaptive limiter for all calls of a process: how many calls, and how many tokens, an endpoint has in flight.
 
 Additive increase, multiplicative decrease (Chiu and Jain 1989), as in TCP: an endpoint starts at its cap, is halved at
-most once per round trip when it refuses or does not answer in time, and gets a place back with every success while it is
-short of places. `Retry-After` holds for every call to that endpoint. It also knows whether an endpoint was ever reached.
+most once per round trip when it refuses or does not answer in time (a few scattered refusals are no sign of load and cut
+nothing), and gets a place back with every success while it is short of places. `Retry-After` holds for every call to that endpoint. It also knows whether an endpoint was ever reached.
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ from dataclasses import dataclass, field
 Sleep = Callable[[float], Awaitable[object]]
 Clock = Callable[[], float]
 
+SCATTERED = 0.08  # share of refused calls up to which refusals are an endpoint's mood, not its load: no cut
+WINDOW = 32  # calls, at least, over which that share is taken
 LONGEST_PAUSE = 2.0  # seconds between probes of an endpoint that refuses everything and says nothing about when to return
 
 
@@ -37,7 +39,10 @@ class Endpoint:
     in_flight: int = 0
     tokens: int = 0
     cut_at: float = float("-inf")
-    good: float = 0.0  # the limit that held before the last trouble: below half of it, growth is quicker
+    answers: float = 0.0  # recent calls that were answered, and that were refused: older ones count ever less
+    troubles: float = 0.0
+    good: float = 0.0  # the limit that calls last succeeded under before they were refused
+    fresh: bool = True  # whether a call begun after the last cut has succeeded
     paused_until: float = float("-inf")
     refusals: int = 0  # round trips that ended in a refusal since the last success
     successes: int = 0
@@ -101,6 +106,13 @@ class Limiter:
 
     def success(self, endpoint: Endpoint, place: Place) -> None:
         """Ends a call that was answered: one place more if the endpoint was short of them."""
+        self._count(endpoint, answer=1.0)
+        if not endpoint.fresh and place.started >= endpoint.cut_at:
+            endpoint.fresh = True
+            # The first answer after a storm: growing from one place again would take a round trip a doubling.
+            endpoint.limit = max(endpoint.limit, endpoint.good / 2)
+            if endpoint.token_limit is not None:
+                endpoint.token_limit = max(endpoint.token_limit, endpoint.limit * place.tokens)
         short = endpoint.limit < endpoint.cap or endpoint.token_limit is not None
         if short and (endpoint.waiting or endpoint.in_flight >= int(endpoint.limit)):
             step = 2.0 if endpoint.limit < endpoint.good / 2 else 1.0
@@ -118,9 +130,11 @@ class Limiter:
     def trouble(self, endpoint: Endpoint, place: Place, *, retry_after: float | None = None, refused: bool = True) -> None:
         """Ends a call that was refused for load (`refused`) or not answered in time: half the places, once a round trip."""
         now = self._clock()
-        if place.started >= endpoint.cut_at:
-            if endpoint.limit > endpoint.good / 2:
-                endpoint.good = endpoint.limit
+        self._count(endpoint, trouble=1.0)
+        heavy = endpoint.troubles > SCATTERED * (endpoint.troubles + endpoint.answers)
+        if heavy and place.started >= endpoint.cut_at:
+            if endpoint.fresh:
+                endpoint.good, endpoint.fresh = endpoint.limit, False
             endpoint.limit = max(1.0, min(endpoint.limit, float(endpoint.in_flight)) / 2)
             endpoint.token_limit = max(float(place.tokens), endpoint.tokens / 2)
             endpoint.cut_at = now
@@ -155,6 +169,13 @@ class Limiter:
                 future.cancel()
 
     # ---- inside
+
+    def _count(self, endpoint: Endpoint, *, answer: float = 0.0, trouble: float = 0.0) -> None:
+        endpoint.answers += answer
+        endpoint.troubles += trouble
+        if endpoint.answers + endpoint.troubles > max(WINDOW, 2 * endpoint.limit):
+            endpoint.answers /= 2
+            endpoint.troubles /= 2
 
     def _ahead(self, endpoint: Endpoint, priority: int) -> bool:
         """Whether somebody who waits goes first."""

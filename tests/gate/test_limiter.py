@@ -146,7 +146,10 @@ async def test_a_cancelled_waiter_loses_no_place(clock: Clock) -> None:
 
 
 @pytest.mark.parametrize("retry_after", [None, 1.0])
-async def test_full_speed_is_back_within_ten_seconds_after_a_storm(clock: Clock, retry_after: float | None) -> None:
+@pytest.mark.parametrize("seconds", [0.3, 1.0, 3.0])
+async def test_full_speed_is_back_within_ten_seconds_after_a_storm(
+    clock: Clock, retry_after: float | None, seconds: float
+) -> None:
     limiter = Limiter(256, clock=clock, sleep=clock.sleep)
     endpoint = limiter.endpoint("a")
     storm_end = 40.0
@@ -155,11 +158,11 @@ async def test_full_speed_is_back_within_ten_seconds_after_a_storm(clock: Clock,
     async def lane() -> None:
         while not stop:
             place = await limiter.acquire(endpoint, 8000, priority=2)
-            if clock() < storm_end:
+            if 5.0 < clock() < storm_end:
                 await clock.sleep(0.05)
                 limiter.trouble(endpoint, place, retry_after=retry_after)
             else:
-                await clock.sleep(1.0)
+                await clock.sleep(seconds)
                 limiter.success(endpoint, place)
 
     tasks = [asyncio.create_task(lane()) for _ in range(256)]
@@ -175,7 +178,7 @@ async def test_full_speed_is_back_within_ten_seconds_after_a_storm(clock: Clock,
 
 
 async def test_scattered_refusals_leave_most_of_the_speed(clock: Clock) -> None:
-    """Three refusals in a hundred, whatever the load: no collapse to a place or two."""
+    """Three refusals in a hundred, whatever the load, say nothing about the load."""
     limiter = Limiter(128, clock=clock, sleep=clock.sleep)
     endpoint = limiter.endpoint("a")
     done = calls = 0
@@ -198,4 +201,4 @@ async def test_scattered_refusals_leave_most_of_the_speed(clock: Clock) -> None:
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
-    assert done > 0.5 * 128 * 20
+    assert done > 0.9 * 128 * 20
