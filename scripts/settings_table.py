@@ -13,9 +13,9 @@ from extagents.settings import Settings
 HEAD = """\
 # Settings
 
-Each is an argument of `extagents.Coordinator` (those that have one), an option of the command line (`--shard-tokens`), and a variable
-(`EXTAGENTS_SHARD_TOKENS`); the first that is given counts. A budget's ceilings are `EXTAGENTS_BUDGET__TOKENS` and so on; a model for
-one role is `EXTAGENTS_MODELS__READER`. What cannot be is refused before anything is spent.
+Each is an argument of `extagents.Coordinator` (those that have one), an option of the command line (`--shard-tokens`), and a
+variable (`EXTAGENTS_SHARD_TOKENS`); the first that is given counts. A budget's ceilings are `EXTAGENTS_BUDGET__TOKENS` and so
+on; a model for one role is `EXTAGENTS_MODELS__READER`. What cannot be is refused before anything is spent.
 
 Beside them: `OPENAI_API_KEY` and `OPENAI_BASE_URL` as everywhere, `EXTAGENTS_DATA` and `EXTAGENTS_CACHE` for the folders of the
 embedded memory and of what was indexed, and `EXTAGENTS_DEBUG=1` for tracebacks.
@@ -42,7 +42,8 @@ def table(model: type[BaseModel]) -> str:
 
 def page() -> str:
     """The whole page."""
-    return f"{HEAD}{table(Settings)}\n\n## Budget\n\nHard: what a call may cost at most is reserved before it starts.\n\n{table(Budget)}\n"
+    hard = "Hard: what a call may cost at most is reserved before it starts."
+    return f"{HEAD}{table(Settings)}\n\n## Budget\n\n{hard}\n\n{table(Budget)}\n"
 
 
 if __name__ == "__main__":
