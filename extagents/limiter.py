@@ -2,7 +2,8 @@
 
 Additive increase, multiplicative decrease (Chiu and Jain 1989), as in TCP: an endpoint starts at its cap, is halved at
 most once per round trip when it refuses or does not answer in time (a few scattered refusals are no sign of load and cut
-nothing), and gets a place back with every success while it is short of places. `Retry-After` holds for every call to that endpoint. It also knows whether an endpoint was ever reached.
+nothing), and gets a place back with every success while it is short of places. `Retry-After` holds for every call to that
+endpoint. It also knows whether an endpoint was ever reached.
 """
 
 from __future__ import annotations
