@@ -6,8 +6,10 @@ It orders the first reading, gates re-reading, answers `extagents search`, and t
 from __future__ import annotations
 
 import json
+from bisect import bisect_right
 from collections.abc import Sequence
 from functools import cached_property
+from operator import itemgetter
 from pathlib import Path
 from typing import Any, Literal
 
@@ -113,11 +115,12 @@ class Index:
         return list(dict.fromkeys(name for name, _, within in self._ranking.names_of(text) if not within))
 
     def passages_naming(self, name: str) -> npt.NDArray[np.int64]:
-        """Positions of the passages that mention a name: those of the document it is the title of first."""
+        """Positions of the passages that mention a name: first those of the document it is the title of, or that define it."""
         number = self.mentions.find(nm.phrase_key(name))
         if number < 0:
             return np.zeros(0, np.int64)
         own = np.flatnonzero(np.isin(self.spans[:, 0], self.mentions.owned(number)))
+        own = np.union1d(own, self.mentions.at_home(number)).astype(np.int64)
         mentioning = self.mentions.mentioning(number).astype(np.int64)
         return np.concatenate((own, mentioning[~np.isin(mentioning, own)]))
 
@@ -183,25 +186,24 @@ class Index:
 
 
 def _open(path: Path) -> npt.NDArray[Any]:
-    # An empty array cannot be mapped.
-    array: npt.NDArray[Any] = (
-        np.load(path, allow_pickle=False) if path.stat().st_size < 4096 else np.load(path, mmap_mode="r", allow_pickle=False)
-    )
-    return array
+    # An empty array cannot be mapped. The plain view spares the overhead that numpy.memmap has on every slice.
+    array: npt.NDArray[Any] = np.load(path, mmap_mode="r" if path.stat().st_size > 4096 else None, allow_pickle=False)
+    return array.view(np.ndarray)
 
 
 def _grow(old: dict[str, npt.NDArray[Any]], lexicon: t.Lexicon, documents: Sequence[Document]) -> Index:
     """Adds documents' words to the stream of the old ones, then works out postings and mentions for all of them."""
-    before = len(old["titles_at"]) - 1 if old else 0
+    before, shift = (len(old["titles_at"]) - 1, len(old["spans"])) if old else (0, 0)
     spans: list[tuple[int, int, int]] = []
     streams: list[npt.NDArray[np.int32]] = []
     titles: list[npt.NDArray[np.int32]] = []
     title_keys: list[tuple[int, int]] = []
     title_hashes: list[int] = []
-    defined: set[int] = set()
+    defined: list[tuple[int, int]] = []
     uncased: set[int] = set()
     for position, document in enumerate(documents, before):
         cuts = passage_spans(document.text)
+        first = shift + len(spans)
         spans += [(position, start, end) for start, end in cuts]
         streams += [lexicon.encode(document.text[start:end]) for start, end in cuts]
         title = document.title or document.id
@@ -209,9 +211,11 @@ def _grow(old: dict[str, npt.NDArray[Any]], lexicon: t.Lexicon, documents: Seque
         title_hashes.append(nm.phrase_key(title) or position + 1)
         called = nm.title_names(title, path=document.id)
         title_keys += [(key, position) for name in called if (key := nm.phrase_key(name))]
-        inside = [name for _, name in nm.defined_names(document.text)]
-        defined |= {key for name in inside if (key := nm.phrase_key(name))}
-        uncased |= {nm.phrase_key(name) for name in (*called, *inside) if nm.is_plain_word(name)}
+        inside = nm.defined_names(document.text)
+        for offset, name in inside:
+            if key := nm.phrase_key(name):
+                defined.append((key, first + bisect_right(cuts, offset, key=itemgetter(0)) - 1))
+        uncased |= {nm.phrase_key(name) for name in (*called, *(name for _, name in inside)) if nm.is_plain_word(name)}
 
     arrays: dict[str, npt.NDArray[Any]] = {
         "spans": _extend(old.get("spans"), np.array(spans, np.int64).reshape(-1, 3)),
@@ -222,7 +226,8 @@ def _grow(old: dict[str, npt.NDArray[Any]], lexicon: t.Lexicon, documents: Seque
         "title_keys": _extend(old.get("title_keys"), np.array([key for key, _ in title_keys], np.uint64)),
         "title_documents": _extend(old.get("title_documents"), np.array([document for _, document in title_keys], np.int32)),
         "title_hashes": _extend(old.get("title_hashes"), np.array(title_hashes, np.uint64)),
-        "defined": np.unique(_extend(old.get("defined"), np.array(sorted(defined), np.uint64))),
+        "defined_keys": _extend(old.get("defined_keys"), np.array([key for key, _ in defined], np.uint64)),
+        "defined_passages": _extend(old.get("defined_passages"), np.array([passage for _, passage in defined], np.int32)),
         "uncased": np.unique(_extend(old.get("uncased"), np.array(sorted(uncased), np.uint64))),
     }
     return _derive(arrays, lexicon)
@@ -248,8 +253,8 @@ def _derive(arrays: dict[str, npt.NDArray[Any]], lexicon: t.Lexicon) -> Index:
         surfaces,
         flags,
         passages=len(spans),
-        titles=list(zip(arrays["title_keys"].tolist(), arrays["title_documents"].tolist(), strict=True)),
-        defined=arrays["defined"],
+        titles=(arrays["title_keys"], arrays["title_documents"]),
+        defined=(arrays["defined_keys"], arrays["defined_passages"]),
         uncased=arrays["uncased"],
     )
     words_at = np.searchsorted(words.passage, np.arange(len(spans) + 1))

@@ -22,6 +22,8 @@ PHRASE = 6
 """Words of the longest capitalised phrase, and ideographs of the longest recurring one, that count as a name."""
 RARE = 25
 """Occurrences up to which a recurring pair of ideographs may be part of a name, at least."""
+HOMES = 3
+"""Passages up to which a heading or a symbol leads to where it stands; "Introduction" leads nowhere."""
 
 _MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)
 _CONNECTED = "of the and de la le du von van der den di da del for in on at to s y e und et al el bin ibn"
@@ -91,6 +93,10 @@ def among(keys: npt.NDArray[np.uint64], key: np.uint64) -> bool:
     return at < len(keys) and bool(keys[at] == key)
 
 
+Pairs = tuple[npt.NDArray[np.uint64], npt.NDArray[np.int32]]
+"""Hashes of names, and for each a document or a passage."""
+
+
 @dataclass(frozen=True)
 class Words:
     """The words of all passages, without punctuation, as parallel arrays."""
@@ -140,6 +146,9 @@ class Mentions:
     sentences: npt.NDArray[np.int32]  # parallel to names: sentence within the passage
     owners_at: npt.NDArray[np.int64]
     owners: npt.NDArray[np.int32]  # documents that a name is the title of
+    homes_at: npt.NDArray[np.int64]
+    homes: npt.NDArray[np.int32]  # passages that define a name by a heading or a symbol, where they are few
+    defined: npt.NDArray[np.bool_]  # by title, heading or symbol: a name in any case
 
     def find(self, key: int) -> int:
         """The name with this hash, or -1."""
@@ -153,6 +162,10 @@ class Mentions:
     def owned(self, name: int) -> npt.NDArray[np.int32]:
         """Documents whose title the name is."""
         return self.owners[self.owners_at[name] : self.owners_at[name + 1]]
+
+    def at_home(self, name: int) -> npt.NDArray[np.int32]:
+        """Passages with the heading or the symbol that the name is."""
+        return self.homes[self.homes_at[name] : self.homes_at[name + 1]]
 
     def in_passage(self, passage: int) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int32]]:
         """Names that a passage mentions, and in which of its sentences."""
@@ -181,21 +194,21 @@ def find_mentions(
     flags: npt.NDArray[np.int16],
     *,
     passages: int,
-    titles: Sequence[tuple[int, int]],
-    defined: npt.NDArray[np.uint64],
+    titles: Pairs,
+    defined: Pairs,
     uncased: npt.NDArray[np.uint64],
 ) -> Mentions:
     """All names and their mentions in `passages` passages.
 
-    `titles` pairs hashes with documents, `defined` are hashes of other defined names, `uncased` those of one-word names that
-    are found in any case. `lexicon` and `flags` tell of each surface id how it is written and what it is.
+    `titles` pairs hashes with documents, `defined` those of other defined names with passages; `uncased` are hashes of
+    one-word names that are found in any case. `lexicon` and `flags` tell of each surface id how it is written and what it is.
     """
-    named = np.unique(np.concatenate((np.array([key for key, _ in titles], np.uint64), defined)))
+    named = np.unique(np.concatenate((titles[0], defined[0])))
     if len(words.surface):
         keys, where = _phrases(words, _marks(words, lexicon, flags, uncased, max(RARE, passages // 50)), named)
     else:
         keys, where = np.zeros(0, np.uint64), np.zeros(0, np.int64)
-    return _assemble(keys, where, words, named, titles, passages)
+    return _assemble(keys, where, words, named, titles, defined, passages)
 
 
 def _marks(
@@ -280,7 +293,8 @@ def _assemble(
     where: npt.NDArray[np.int64],
     words: Words,
     named: npt.NDArray[np.uint64],
-    titles: Sequence[tuple[int, int]],
+    titles: Pairs,
+    defined: Pairs,
     passages: int,
 ) -> Mentions:
     passage = words.passage[where] if len(where) else np.zeros(0, np.int32)
@@ -300,7 +314,8 @@ def _assemble(
     sentence = words.sentence[where]
 
     pairs = np.unique(name * max(passages, 1) + passage)
-    owners = sorted({(int(np.searchsorted(kept, np.uint64(key))), document) for key, document in titles})
+    owners_at, owners = _rows(kept, titles, limit=len(titles[0]))
+    homes_at, homes = _rows(kept, defined, limit=HOMES)
     triples = (
         np.unique(np.stack((passage.astype(np.int64), sentence.astype(np.int64), name)), axis=1)
         if len(name)
@@ -313,9 +328,21 @@ def _assemble(
         names_at=_pointers(triples[0], passages),
         names=triples[2].astype(np.int32),
         sentences=triples[1].astype(np.int32),
-        owners_at=_pointers(np.array([name for name, _ in owners], dtype=np.int64), len(kept)),
-        owners=np.array([document for _, document in owners], dtype=np.int32),
+        owners_at=owners_at,
+        owners=owners,
+        homes_at=homes_at,
+        homes=homes,
+        defined=np.isin(kept, named),
     )
+
+
+def _rows(kept: npt.NDArray[np.uint64], pairs: Pairs, *, limit: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int32]]:
+    """Hashes and what they stand for, as CSR rows by name; rows of more than `limit` are left empty."""
+    name = np.searchsorted(kept, pairs[0])
+    both = np.unique(np.stack((name, pairs[1])), axis=1) if len(name) else np.zeros((2, 0), np.int64)
+    sizes = np.bincount(both[0], minlength=len(kept))
+    both = both[:, sizes[both[0]] <= limit]
+    return _pointers(both[0], len(kept)), both[1].astype(np.int32)
 
 
 def _pointers(rows: npt.NDArray[np.int64], size: int) -> npt.NDArray[np.int64]:

@@ -25,6 +25,9 @@ from extagents.corpus.postings import Postings
 
 Floats = npt.NDArray[np.float32]
 
+MOST_TERMS = 64
+"""Terms of a query that are looked at, the rarest ones: a pasted document as a question stays cheap."""
+
 
 @dataclass(frozen=True)
 class Weights:
@@ -35,10 +38,10 @@ class Weights:
     decay: float = 0.85  # what a score loses in a hop
     base: float = 0.4  # of a link, whatever the passage says
     gain: float = 1.6  # of a link, for what the passage adds to the query's open terms
-    title: float = 2.0  # for a document whose title the query names
+    title: float = 2.0  # for a document whose title the query names, or a passage that defines the name
     phrase: float = 1.0  # for a passage that holds several words of the query as one name, times the name's rarity
     inside: float = 0.3  # left of a name's words where they stand without the name
-    own: float = 1.0  # link to the document whose title is named
+    own: float = 1.0  # link to the document whose title is named, or the passage that defines the name
     back: float = 0.6  # link to passages that name the seed's title, over the root of how many they are
     shared: float = 0.4  # link by any other name that both passages hold, times its rarity
     asked: float = 0.3  # left of a link by a name that the query holds itself
@@ -114,13 +117,13 @@ class Ranking:
             return
         hashes = np.array(keys, np.uint64)
         at = np.minimum(np.searchsorted(self._mentions.keys, hashes), len(self._mentions.keys) - 1)
-        titled = np.diff(self._mentions.owners_at)[at] > 0
+        defined = self._mentions.defined[at]
         covered = 0
         for i in sorted(np.flatnonzero(self._mentions.keys[at] == hashes).tolist(), key=lambda i: (spans[i][0], -spans[i][1])):
             start, end = spans[i]
             if end - start == 1 and not self._may_stand_alone(words[start], folded[start], hashes[i]):
                 continue
-            if end - start > 1 and not titled[i] and not (_solid(words[start]) and _solid(words[end - 1])):
+            if end - start > 1 and not defined[i] and not (_solid(words[start]) and _solid(words[end - 1])):
                 continue  # "total sales" asks for no company's "Total Sales"
             yield _spelled(folded[start:end]), int(at[i]), end <= covered
             covered = max(covered, end)
@@ -156,12 +159,16 @@ class Ranking:
         for number in asked.names:
             for document in self._mentions.owned(number).tolist():
                 bonus[self._first[document] : self._first[document + 1]] = w.title
+            bonus[self._mentions.at_home(number)] = w.title
         score = self._hops(first + bonus, asked)
         return score / score.max(), share
 
     def _query(self, query: str, *, names: bool) -> _Query:
         terms = dict.fromkeys(t.text_terms(query))
         numbers = [number for term in terms if (number := self._vocabulary.get(term)) is not None]
+        if len(numbers) > MOST_TERMS:
+            numbers = sorted(numbers, key=self._postings.frequency)[:MOST_TERMS]
+            terms = dict.fromkeys(map(str, numbers))
         matrix = np.zeros((len(numbers), self._count), np.float32)
         for row, number in enumerate(numbers):
             passages, values = self._postings.column(number)
@@ -241,9 +248,11 @@ class Ranking:
         owner_force = np.repeat(w.own * force, np.diff(m.owners_at)[names])
         sizes = np.diff(self._first)[owners]
         own = _gather(self._first, np.arange(self._count), owners)
+        homes = _gather(m.homes_at, m.homes, names)
+        home_force = np.repeat(w.own * force, np.diff(m.homes_at)[names])
 
-        passages = np.concatenate((shared, back, own))
-        strength = np.concatenate((shared_force, back_force, np.repeat(owner_force, sizes))).astype(np.float32)
+        passages = np.concatenate((shared, back, own, homes))
+        strength = np.concatenate((shared_force, back_force, np.repeat(owner_force, sizes), home_force)).astype(np.float32)
         best = np.zeros(self._count, np.float32)
         np.maximum.at(best, passages, strength)
         best[seed] = 0

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 import Stemmer
 
-_CJK = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\uac00-\ud7af"
+_CJK = "\u3040-\u30ff\u3100-\u312f\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\uac00-\ud7af\uff66-\uff9f\U00020000-\U000323af"
 _TOKEN = re.compile(rf"[{_CJK}]|[^\W_{_CJK}]+|\n\s*\n|[^\w\s]|_")
 _IDEOGRAPH = re.compile(rf"[{_CJK}]")
 
@@ -58,8 +58,9 @@ def fold(word: str) -> str:
 
 
 def stem_words(words: Iterable[str]) -> list[str]:
-    """English stems of folded words (Porter 2); words of other scripts stay as they are."""
-    return list(Stemmer.Stemmer("english").stemWords(list(words)))
+    """English stems of folded words (Porter 2); words of other scripts, and punctuation, stay as they are."""
+    # What is not made of letters may be half of a broken pair of surrogates, on which the stemmer fails.
+    return list(Stemmer.Stemmer("english").stemWords([word if word.isalnum() else "" for word in words]))
 
 
 def word_tokens(text: str) -> list[str]:
@@ -176,8 +177,8 @@ def term_stream(
     return vocabulary, term_of.astype(np.int32), everything, np.concatenate(([0], np.cumsum(counts))).astype(np.int64)
 
 
-_PAIR = 1 << 40
-_PAIR_BASE = 1 << 22
+_PAIR = 1 << 60
+_PAIR_BASE = 1 << 28
 
 
 def _with_pairs(
