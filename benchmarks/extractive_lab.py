@@ -261,6 +261,22 @@ def fit(pools: list[list[tuple[dict[str, float], bool]]], *, steps: int = 400) -
     return {name: round(float(weight), 2) for name, weight in zip(names, weights, strict=True)}
 
 
+def fit_signs(signs: list[tuple[dict[str, float], bool]], *, steps: int = 3000) -> dict[str, float]:
+    """Weights of the reasoner's confidence: logistic regression with a small ridge."""
+    names = list(reasoning.CONFIDENCE)
+    x = np.array([[found[name] for name in names] for found, _ in signs])
+    y = np.array([float(right) for _, right in signs])
+    weights = np.zeros(len(names))
+    for _ in range(steps):
+        p = 1.0 / (1.0 + np.exp(-x @ weights))
+        weights += 0.5 * (x.T @ (y - p) / len(y) - 0.002 * weights)
+    p = 1.0 / (1.0 + np.exp(-x @ weights))
+    for low, high in ((0, 0.2), (0.2, 0.4), (0.4, 0.6), (0.6, 0.8), (0.8, 1.01)):
+        inside = (p >= low) & (p < high)
+        print(f"  confidence {low:.1f}-{high:.1f}: {int(inside.sum())} spans, {100 * y[inside].mean() if inside.any() else 0:.0f}% right")
+    return {name: round(float(weight), 2) for name, weight in zip(names, weights, strict=True)}
+
+
 async def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path, nargs="+")
@@ -274,6 +290,7 @@ async def main() -> None:
     parser.add_argument("--show", action="store_true", help="print every answer")
     options = parser.parse_args()
     pools: list[list[tuple[dict[str, float], bool]]] = []
+    signs: list[tuple[dict[str, float], bool]] = []
     for folder in options.data:
         lab = Lab(load(folder, "corpus"))
         questions = load(folder, "questions")
@@ -305,10 +322,15 @@ async def main() -> None:
                 vocabulary = lab.model._vocabulary(lab.index, list)
                 analysed = lab.model._question(plan.core, plan.answer_type, vocabulary)
                 if not (analysed.yes_no or analysed.explains or len(analysed.options) == 2):
-                    for rung in (8, len(facts)):
+                    for rung in (1, 2, 4, 8, len(facts)):
                         prepared = reasoning.prepare(analysed, vocabulary, facts[:rung])
                         ranked = reasoning.candidates(analysed, vocabulary, reasoning.chains(analysed, vocabulary, prepared))
                         gold_docs = {g["doc"] for g in question.get("gold", [])}
+                        usable = [c for c in ranked if c.traits["asked"] < 1.0 and c.traits["fit"] >= 0.1]
+                        if usable:
+                            signs.append((reasoning.signs(analysed, usable), contains(usable[0].text, question["answers"])))
+                        if rung < 8 and rung != len(facts):
+                            continue
                         pools.append(
                             [
                                 (
@@ -325,6 +347,7 @@ async def main() -> None:
         per_read = 1000 * lab.read_seconds / max(1, lab.reads)
         print(f"  {lab.reads} reads, {per_read:.2f} ms a read of {lab.read_chars / max(1, lab.reads) / 1000:.1f} KB")
     if options.fit:
+        print(json.dumps(fit_signs(signs), indent=4))
         print(json.dumps(fit(pools), indent=4))
 
 

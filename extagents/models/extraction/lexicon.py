@@ -98,7 +98,8 @@ FOCUS_TYPES: dict[str, AnswerType] = {
         "person people man woman actor actress actors actresses singer writer author director president king queen player politician "
         "leader founder artist musician composer poet scientist explorer emperor pope wife husband spouse child son daughter father "
         "mother brother sister sibling character driver coach manager owner performer producer host inventor architect painter "
-        "senator governor mayor minister designer quarterback celebrity philosopher general maintainer developer programmer",
+        "senator governor mayor minister designer quarterback celebrity philosopher general maintainer developer programmer researcher engineer lawyer ruler philanthropist teacher commander monarch officer minister "
+        "astronaut chef dancer model rapper comedian critic journalist editor translator suspect victim winner opponent successor predecessor",
     ),
     **_typed(
         "place",

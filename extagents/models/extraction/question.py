@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from extagents.models.extraction.lexicon import (
     FOCUS_TYPES,
@@ -61,9 +61,8 @@ class Question:
     explains: bool
     options: tuple[str, ...]
     yes_no: bool
-    ends_open: bool
+    role: str
     total: float
-    keys: frozenset[str] = field(default_factory=frozenset)
 
 
 def detect_type(text: str, *, given: AnswerType = "text") -> AnswerType:
@@ -89,6 +88,8 @@ def detect_type(text: str, *, given: AnswerType = "text") -> AnswerType:
     if word == "where":
         return "place"
     focus = focus_of(text)
+    if re.search(r"(?:ologist|ist|ician|arian|wright|smith)s?$", focus):
+        return "person"
     for part in reversed(focus.split()):
         for form in (part, _singular(part)):
             if form in FOCUS_TYPES:
@@ -148,6 +149,9 @@ _VERBS = re.compile(
 def focus_of(text: str) -> str:
     """The noun phrase that the question word asks about, lowered, at most five words; "" where there is none."""
     asking = question_word(text)
+    if asking is not None and asking.group().lower() == "how":
+        counted = re.match(r"\s+(?:many|much)\s+((?:[\w-]+\s+){0,2}?[\w-]+)(?=\s+(?:\w+ed|are|is|was|were|did|do|does|have|has|had|can|of|in|per)\b|\W*$)", text.lower()[asking.end() :])
+        return counted.group(1) if counted else ""
     if asking is None or asking.group().lower() not in ("what", "which", "who", "whose"):
         match = re.match(r"\W*(?:list|name|give)\s+(?:the|all)?\s*([\w-]+)", text.lower())
         return match.group(1) if match and asking is None else ""
@@ -217,10 +221,30 @@ def analyse(text: str, vocabulary: Vocabulary, *, answer_type: AnswerType = "tex
         explains=bool(_EXPLAIN.search(text)),
         options=() if chinese else options_in(text),
         yes_no=yes_no,
-        ends_open=bool(re.search(r"\b(?:what|where|who|whom|when|which \w+|what \w+)\W*$", lower)),
+        role="" if chinese else _role(text),
         total=sum(term.weight for term in found) or 1.0,
-        keys=frozenset(terms),
     )
+
+
+_AUXILIARIES = frozenset("did do does can could will would should is was are were has have had".split())
+
+
+def _role(text: str) -> str:
+    """Whether what is asked for is the subject of its clause ("who wrote X") or its object ("what did X write"); "" if unclear."""
+    asking = question_word(text)
+    if asking is None or text[: asking.start()].strip():
+        return "object" if asking is not None and not text[asking.end() :].strip(" ?.") else ""
+    rest = re.findall(r"[\w'’-]+", text.lower()[asking.end() :])
+    focus = focus_of(text).split()
+    if asking.group().lower() in ("what", "which", "whose") and focus and rest[: len(focus)] == focus:
+        rest = rest[len(focus) :]
+    if not rest or asking.group().lower() in ("when", "where", "how"):
+        return ""
+    if rest[0] in ("did", "do", "does", "can", "could", "will", "would", "should"):
+        return "object"
+    if rest[0] in _AUXILIARIES:
+        return "defined" if rest[1:2] and rest[1] in ("the", "a", "an") else ""
+    return "subject"
 
 
 def _content_words(text: str) -> list[tuple[str, int]]:

@@ -27,31 +27,55 @@ from extagents.types import Fact, Kind
 MOST_FACTS = 48
 # How much each trait of a span counts. Fitted by benchmarks/extractive_lab.py on half of the questions.
 WEIGHTS: dict[str, float] = {
-    "chain": 10.11,
-    "own": -3.63,
-    "head": 2.08,
-    "fresh": 4.25,
-    "near": 3.55,
-    "fit": 4.53,
-    "apposed": 1.08,
-    "defined": 0.56,
-    "about": 0.92,
-    "asked": -3.91,
-    "bridge": 0.54,
-    "passed": -3.85,
-    "after": 1.23,
-    "ahead": -0.28,
-    "title": -5.56,
-    "relevance": 3.06,
-    "support": -0.17,
-    "rank": 0.08,
-    "chunk": -1.22,
+    "chain": 11.69,
+    "own": -3.06,
+    "head": 1.98,
+    "fresh": 3.38,
+    "near": 3.47,
+    "fit": 4.42,
+    "apposed": 1.14,
+    "defined": 0.46,
+    "about": 1.56,
+    "asked": -3.9,
+    "bridge": 0.56,
+    "passed": -5.49,
+    "after": 1.07,
+    "ahead": -0.12,
+    "side": 1.09,
+    "verbal": -1.47,
+    "single": 1.68,
+    "title": -6.16,
+    "relevance": 4.35,
+    "support": -0.05,
+    "rank": 0.19,
+    "chunk": -0.97,
     "part": -0.6,
-    "short": -0.37,
-    "long": 0.33,
+    "short": -0.47,
+    "long": 0.31,
     "middle": -0.92,
 }
-ANSWERABLE = 0.42
+# What makes a chosen span sure: fitted as above, on whether it was right.
+CONFIDENCE: dict[str, float] = {
+    "bias": -3.21,
+    "chain": 1.0,
+    "heads": 0.43,
+    "head": 0.37,
+    "fresh": 0.76,
+    "near": 0.94,
+    "fit": -0.21,
+    "after": 0.49,
+    "passed": -0.03,
+    "chunk": -0.75,
+    "single": -0.19,
+    "text": -0.78,
+    "margin": 0.7,
+    "names": 0.28,
+}
+SPAN = 0.4
+SENTENCE = 0.5
+SENTENCE_OF_FEW = 0.85
+FEW = 5
+COVERED = 0.3
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,6 +273,9 @@ def _traits(question: Question, span: Span, chain: Chain, heads: float, document
         "passed": passed,
         "after": after,
         "ahead": ahead,
+        "side": _side(question, span, last),
+        "verbal": float(span.shape == "chunk" and bool(re.search(r"(?:ed|ing|ly)$", words[-1] if words else ""))),
+        "single": float(not earlier),
         "title": float(span.shape == "title"),
         "relevance": last.fact.relevance,
         "support": math.log(documents),
@@ -259,6 +286,24 @@ def _traits(question: Question, span: Span, chain: Chain, heads: float, document
         "long": float(len(words) >= 5),
         "middle": min(1.0, max(0, span.start) / 200.0),
     }
+
+
+def _side(question: Question, span: Span, last: Evidence) -> float:
+    """Whether the span stands on the side of the asked verb that its role in the question tells: 1, against it: -1, unclear: 0."""
+    if not question.role or question.role == "defined":
+        return 0.0
+    focus = set(question.focus.split())
+    hits = [hit for hit in last.hits if question.terms[hit[2]].word not in focus and question.terms[hit[2]].head > 0.1]
+    if not hits:
+        return 0.0
+    start, end, _, _ = max(hits, key=lambda hit: (question.terms[hit[2]].head * hit[3], -hit[0]))
+    before = span.end <= start
+    if not before and span.start < end:
+        return 0.0
+    if question.role == "object":
+        return -1.0 if before else 1.0
+    by = re.search(r"\bby\s+(?:the\s+)?$", last.lower[max(0, span.start - 12) : max(0, span.start)])
+    return 1.0 if before or by else -1.0
 
 
 def _heads(question: Question, covered: Cover) -> float:
@@ -288,7 +333,7 @@ def reason(question: Question, vocabulary: Vocabulary, facts: Sequence[Fact], *,
     found = chains(question, vocabulary, evidence)
     best = max(found, key=lambda chain: (chain.covered, -chain.evidence[-1].label))
     queries = open_queries(question, best)
-    if best.covered < ANSWERABLE:
+    if best.covered < COVERED:
         return Outcome(False, "", min(1.0, best.covered), (), queries)
     if kind == "summary" or question.explains:
         chosen = sorted(found, key=lambda chain: (-chain.covered, chain.evidence[-1].label))[: 2 if kind != "summary" else 8]
@@ -308,12 +353,38 @@ def reason(question: Question, vocabulary: Vocabulary, facts: Sequence[Fact], *,
         return Outcome(True, best.evidence[-1].quote, 0.3 * min(1.0, best.covered), labels, queries)
     first = ranked[0]
     text = completed(first.span, first.chain.evidence[-1].quote, question.answer_type, question.focus)
-    rivals = [
-        item.score for item in ranked[1:] if lowered(item.text) not in lowered(text) and lowered(text) not in lowered(item.text)
-    ]
-    margin = first.score - rivals[0] if rivals else 2.0
-    confidence = min(1.0, first.chain.covered) * (0.5 + 0.5 / (1.0 + math.exp(-2.0 * margin)))
-    return Outcome(True, text, confidence, tuple(item.label for item in first.chain.evidence), queries)
+    confidence = sure(signs(question, ranked))
+    labels = tuple(item.label for item in first.chain.evidence)
+    if confidence >= SPAN:
+        return Outcome(True, text, confidence, labels, queries)
+    # Too unsure of the span, sure enough of the sentence; a rung of few facts has not seen its rivals.
+    if first.chain.covered >= (SENTENCE if len(facts) >= FEW else SENTENCE_OF_FEW):
+        return Outcome(True, first.chain.evidence[-1].quote, confidence, labels, queries)
+    return Outcome(False, "", confidence, (), queries)
+
+
+def signs(question: Question, ranked: Sequence[Scored]) -> dict[str, float]:
+    """What tells whether the first of the ranked spans is right."""
+    first = ranked[0]
+    lower = lowered(first.text)
+    rivals = [item.score for item in ranked[1:] if (other := lowered(item.text)) not in lower and lower not in other]
+    covered = merged(*((item.covered, 1.0) for item in first.chain.evidence))
+    named = {index: 1.0 for index, term in enumerate(question.terms) if term.named}
+    held = {index: share for index, share in covered.items() if index in named}
+    everything = dict.fromkeys(range(len(question.terms)), 1.0)
+    return {
+        "bias": 1.0,
+        "heads": _heads(question, covered) / (_heads(question, everything) or 1.0),
+        "text": float(question.answer_type == "text"),
+        "margin": min(3.0, first.score - rivals[0]) if rivals else 1.0,
+        "names": weigh(question, held) / weigh(question, named) if named else 1.0,
+        **{name: first.traits[name] for name in ("chain", "head", "fresh", "near", "fit", "after", "passed", "chunk", "single")},
+    }
+
+
+def sure(found: dict[str, float]) -> float:
+    """The probability, 0 to 1, that a span with these signs is right."""
+    return 1.0 / (1.0 + math.exp(-sum(CONFIDENCE[name] * value for name, value in found.items())))
 
 
 def open_queries(question: Question, chain: Chain) -> tuple[str, ...]:

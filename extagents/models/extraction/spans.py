@@ -34,7 +34,7 @@ _NUMBER_WORD = (
     r"twenty|thirty|forty|fifty|sixty|seventy|eighty|ninety|hundred|thousand|once|twice|thrice|half|dozen)"
 )
 _NUMBER = re.compile(
-    r"(?<![\w.,])(?:US|A|C)?[$€£¥]? ?\d[\d,]*(?:\.\d+)?(?: e\d+\w*)?(?:½|¼|¾)?(?: ?(?:million|billion|trillion|thousand|hundred)\b)?(?: ?(?:%|percent\b|per cent\b|°[CF]?))?"
+    r"(?<![\w.,])(?:US|A|C)?[$€£¥]? ?\d[\d,]*(?:\.\d+)?(?: ?(?:to|–|-) ?\d[\d,]*(?:\.\d+)?)?(?: e\d+\w*)?(?:½|¼|¾)?(?: ?(?:million|billion|trillion|thousand|hundred)\b)?(?: ?(?:%|percent\b|per cent\b|°[CF]?))?"
     r"(?:st|nd|rd|th)?(?![\w]|[.,]\d)"
     rf"|\b{_NUMBER_WORD}(?:[- ]{_NUMBER_WORD})*(?:[- ]time)?\b"
     r"|\d[\d,.]* ?(?:[万亿千百]+)?(?: ?[%％])?|[一二两三四五六七八九十百千万亿]+(?=[个次位名人种年天月支家座条块分倍部场届])",
@@ -186,7 +186,7 @@ def fit(span: Span, kind: AnswerType, quote: str, focus: str) -> float:
         return 0.9 if re.search(r"national|language|ethnic|descent|people|tribe", focus) else 0.2
     if kind in ("text", "list"):
         return {"name": 0.7, "part": 0.4, "title": 0.4, "quoted": 0.7, "code": 0.7, "chunk": 0.6}[shape]
-    if not (text[:1].isupper() or shape in ("quoted", "code")):
+    if shape == "chunk" or not (text[:1].isupper() or shape in ("quoted", "code", "title")):
         return 0.3 if kind == "name" else 0.12
     organization = words[-1] in ORGANIZATION or words[0] in ("university", "bank", "ministry", "department")
     known = lower in COUNTRIES or lower in STATES or lower in CONTINENTS
@@ -248,6 +248,7 @@ def _fit_chinese(text: str, kind: AnswerType) -> float:
     return 0.6
 
 
+_HEDGE = re.compile(r"\b(?:over|about|around|approximately|roughly|nearly|almost|more than|less than|up to|at least|some)\s+$", re.IGNORECASE)
 _REGION = re.compile(r", [A-Z][\w’'-]+(?: [A-Z][\w’'-]+)*")
 _ENUMERATION = re.compile(r"(?:(?:,? and |, |,? & |、|和)(?:the )?[A-Z\u4e00-\u9fff][\w’'.-]*(?: [A-Z][\w’'.-]*)*)+")
 
@@ -259,4 +260,7 @@ def completed(span: Span, quote: str, kind: AnswerType, focus: str) -> str:
     plural = kind == "list" or (focus.endswith("s") and not focus.endswith(("ss", "series", "us", "is")))
     pattern = _UNIT_AFTER if kind == "number" else _ENUMERATION if plural and span.shape != "chunk" else _REGION if kind == "place" else None
     match = pattern.match(quote, span.end) if pattern else None
-    return quote[span.start : match.end()] if match else span.text
+    start = span.start
+    if kind == "number" and (hedge := _HEDGE.search(quote, max(0, start - 24), start)):
+        start = hedge.start()
+    return quote[start : match.end() if match else span.end]
