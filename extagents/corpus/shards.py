@@ -35,16 +35,19 @@ def header_tokens(title: str) -> int:
     return min(len(title), _TITLE_CHARACTERS) // 3 + 12
 
 
-def pack(documents: Sequence[Document], *, shard_tokens: int, counter: TokenCounter) -> list[Shard]:
+def pack(
+    documents: Sequence[Document], *, shard_tokens: int, counter: TokenCounter, counts: dict[int, int] | None = None
+) -> list[Shard]:
     """Shards of at most `shard_tokens` tokens in corpus order, headers included; joined, they are the documents.
 
     Documents that fit stay whole and share shards; longer ones are cut at headings, then paragraphs, then sentences (code and
     tables at lines), then white space, then anywhere. The limit holds for the counter's exact `count` of every section. A
-    limit too small for a header and 16 tokens of text is raised to that. Raises SettingsError below 1.
+    limit too small for a header and 16 tokens of text is raised to that. `counts` remembers the tokens of whole documents from
+    one packing to the next. Raises SettingsError below 1.
     """
     if shard_tokens < 1:
         raise SettingsError(f"A shard of {shard_tokens} tokens cannot hold anything.", hint="Give a size of at least 1.")
-    return _Packer(documents, counter, lambda _: shard_tokens).pack(range(len(documents)))
+    return _Packer(documents, counter, lambda _: shard_tokens, counts).pack(range(len(documents)))
 
 
 def pack_ranked(
@@ -53,6 +56,7 @@ def pack_ranked(
     *,
     sizes: Sequence[tuple[int | None, int]] = GROWING,
     counter: TokenCounter,
+    counts: dict[int, int] | None = None,
 ) -> list[Shard]:
     """Shards that grow down a ranking of document positions (best first); documents that it leaves out follow in their order.
 
@@ -64,14 +68,21 @@ def pack_ranked(
     def limit(packed: int) -> int:
         return next((size for bound, size in sizes if bound is None or packed < bound), sizes[-1][1])
 
-    return _Packer(documents, counter, limit).pack([*order, *sorted(missing)])
+    return _Packer(documents, counter, limit, counts).pack([*order, *sorted(missing)])
 
 
 class _Packer:
     """Fills shards one after the other; `limit(packed)` is the limit of a shard begun after `packed` tokens."""
 
-    def __init__(self, documents: Sequence[Document], counter: TokenCounter, limit: Callable[[int], int]) -> None:
+    def __init__(
+        self,
+        documents: Sequence[Document],
+        counter: TokenCounter,
+        limit: Callable[[int], int],
+        counts: dict[int, int] | None,
+    ) -> None:
         self._documents = documents
+        self._counts = {} if counts is None else counts
         self._count = counter.count
         self._limit_after = limit
         self._shards: list[Shard] = []
@@ -83,10 +94,12 @@ class _Packer:
     def pack(self, order: Iterable[int]) -> list[Shard]:
         for position in order:
             document = self._documents[position]
+            if not document.text:
+                continue
             header = header_tokens(document.title)
             # No token spans more than 40 characters of real text: beyond that a document cannot fit, and is not counted whole.
             if len(document.text) <= 40 * self._limit:
-                tokens = header + self._count(document.text)
+                tokens = header + self._whole(position)
                 # A long document may be cut to fill a shard; a short one never is.
                 if self._used + tokens > self._limit and self._pieces and not self._worth_cutting(tokens):
                     self._close()
@@ -96,6 +109,11 @@ class _Packer:
             self._cut(position, document.text, header)
         self._close()
         return self._shards
+
+    def _whole(self, position: int) -> int:
+        if position not in self._counts:
+            self._counts[position] = self._count(self._documents[position].text)
+        return self._counts[position]
 
     def _worth_cutting(self, tokens: int) -> bool:
         return tokens > self._limit // 2 and self._limit - self._used >= self._limit // 4
