@@ -139,15 +139,18 @@ def corroborated(documents: Iterable[Sequence[Entry]]) -> list[Entry]:
     Reading a shard again in another round, or saying it in other words, is no independent source.
     """
     entries = [entry for group in documents for entry in group]
-    sources: dict[str, set[tuple[str, str]]] = {}
+    first: dict[str, Entry] = {}
+    several: dict[str, set[tuple[str, str]]] = {}  # most claims are made once: only the others need a set
     for entry in entries:
         for claim in entry.claims:
-            sources.setdefault(claim, set()).update(entry.sources)
+            earlier = first.setdefault(claim, entry)
+            if earlier is not entry:
+                several.setdefault(claim, set(earlier.sources)).update(entry.sources)
     counted: list[Entry] = []
     for entry in entries:
-        every = entry.sources.union(*(sources[claim] for claim in entry.claims))
-        if len(every) != entry.fact.corroboration:
-            fact = entry.fact.model_copy(update={"corroboration": len(every)})
+        count = len(entry.sources.union(*(several[claim] for claim in entry.claims if claim in several)))
+        if count != entry.fact.corroboration:
+            fact = entry.fact.model_copy(update={"corroboration": count})
             entry = Entry(fact, entry.only, entry.sources, entry.claims)
         counted.append(entry)
     return counted
@@ -161,8 +164,7 @@ def merge(facts: Sequence[Fact]) -> tuple[Entry, ...]:
     if len(facts) == 1:
         fact = facts[0]
         claim = normal(fact.claim)
-        only = (Entry(fact, fact.shard, frozenset({(fact.document, fact.shard)}), (claim,) if claim else ()),)
-        return only
+        return (Entry(fact, fact.shard, frozenset({(fact.document, fact.shard)}), (claim,) if claim else ()),)
     facts = sorted(facts, key=_preference)
     claims = [normal(fact.claim) for fact in facts]
     groups = _Groups(len(facts))
@@ -236,8 +238,8 @@ def _join_equal(groups: _Groups, facts: Sequence[Fact], claims: Sequence[str]) -
     for position, fact in enumerate(facts):
         if fact.verified:
             groups.join(first.setdefault((fact.start, fact.end), position), position)
-        if claims[position]:
-            groups.join(first.setdefault(claims[position], position), position)
+        if not fact.verified or claims[position]:
+            groups.join(first.setdefault(claims[position] or ("no words", fact.claim), position), position)
 
 
 def _join_spans(groups: _Groups, facts: Sequence[Fact], claims: Sequence[str]) -> None:

@@ -197,8 +197,13 @@ def stored(row: Sequence[bytes | None]) -> RunRecord | None:
     manifest, shards, status, updated, state, answer, reports = row[:7]
     if manifest is None:
         return None
-    named: RunStatus = (status or b"running").decode()  # type: ignore[assignment]
-    spent = spent_of(row[7:])
     return run_record(
-        manifest, shards or b"[]", named, float(updated or 0), state or b"{}", answer, int(reports or 0), spent=spent
+        manifest,
+        shards or b"[]",
+        (status or b"running").decode(),
+        float(updated or 0),
+        state or b"{}",
+        answer,
+        int(reports or 0),
+        spent=spent_of(row[7:]),
     )

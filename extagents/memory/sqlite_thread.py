@@ -71,6 +71,7 @@ class SQLiteThread:
         self._path = path
         self._cache_seconds = cache_seconds
         self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
+        self._connection: sqlite3.Connection | None = None
         self._thread = threading.Thread(target=self._serve, name="extagents-sqlite", daemon=True)
         self._thread.start()
 
@@ -91,33 +92,40 @@ class SQLiteThread:
 
     # ---- on the thread
     def _serve(self) -> None:
-        connection: sqlite3.Connection | None = None
-        stopping = False
-        while not stopping:
-            jobs: list[Job] = []
-            taken = self._jobs.get()
-            while taken is not None:
-                jobs.append(taken)
-                if len(jobs) == MOST_TOGETHER:
-                    break
-                try:
-                    taken = self._jobs.get_nowait()
-                except queue.Empty:
-                    break
-            else:
-                stopping = True
-            if jobs:
-                try:
-                    connection = connection or open_database(self._path, cache_seconds=self._cache_seconds)
-                    for group in grouped(jobs):
-                        self._run_group(connection, group)
-                except (sqlite3.Error, OSError, ExtAgentsError) as error:
-                    for job in jobs:
-                        job.error = job.error or store_error(error, self._path)
-                deliver(jobs)
-        if connection is not None:
+        while self._serve_once():
+            pass
+        if self._connection is not None:
             with contextlib.suppress(sqlite3.Error):  # closing checkpoints; where it cannot, the next opening does
-                connection.close()
+                self._connection.close()
+
+    def _serve_once(self) -> bool:
+        """Waits for jobs and runs them; False when it was told to stop. Keeps no job, and so no memory object, alive."""
+        jobs, stopping = self._take()
+        if jobs:
+            try:
+                if self._connection is None:
+                    self._connection = open_database(self._path, cache_seconds=self._cache_seconds)
+                for group in grouped(jobs):
+                    self._run_group(self._connection, group)
+            except (sqlite3.Error, OSError, ExtAgentsError) as error:
+                for job in jobs:
+                    job.error = job.error or store_error(error, self._path)
+            deliver(jobs)
+        return not stopping
+
+    def _take(self) -> tuple[list[Job], bool]:
+        """The jobs that wait, at least one, and whether the thread is to stop after them."""
+        taken = self._jobs.get()
+        jobs: list[Job] = []
+        while taken is not None:
+            jobs.append(taken)
+            if len(jobs) == MOST_TOGETHER:
+                return jobs, False
+            try:
+                taken = self._jobs.get_nowait()
+            except queue.Empty:
+                return jobs, False
+        return jobs, True
 
     def _run_group(self, connection: sqlite3.Connection, group: Sequence[Job]) -> None:
         if not group[0].write:

@@ -8,7 +8,7 @@ from collections import OrderedDict
 from collections.abc import Hashable, Sequence
 from typing import Generic, TypeVar
 
-from extagents.memory.base import Manifest, RunRecord, RunStatus
+from extagents.memory.base import RunRecord
 from extagents.memory.ledger import Ledger
 from extagents.types import Report, Usage
 
@@ -32,7 +32,7 @@ async def parsed(bodies: Sequence[str | bytes]) -> list[Report]:
 def run_record(
     manifest: str | bytes,
     shards: str | bytes,
-    status: RunStatus,
+    status: str,
     updated: float,
     state: str | bytes,
     answer: str | bytes | None,
@@ -41,14 +41,16 @@ def run_record(
     spent: Usage,
 ) -> RunRecord:
     """A run from its JSON parts."""
-    return RunRecord(
-        manifest=Manifest.model_validate({**json.loads(manifest), "shards": json.loads(shards)}),
-        status=status,
-        updated=updated,
-        state=json.loads(state),
-        answer=None if answer is None else json.loads(answer),
-        reports=reports,
-        spent=spent,
+    return RunRecord.model_validate(
+        {
+            "manifest": {**json.loads(manifest), "shards": json.loads(shards)},
+            "status": status,
+            "updated": updated,
+            "state": json.loads(state),
+            "answer": None if answer is None else json.loads(answer),
+            "reports": reports,
+            "spent": spent,
+        }
     )
 
 
