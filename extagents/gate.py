@@ -530,7 +530,10 @@ class Gate:
 
     def _bound(self, prompt: Prompt[Any], model: Model) -> Usage:
         """The most that one attempt can use: a token is at least one byte of the prompt, whatever the encoding."""
-        size = 64 + sum(len(part.content) if part.content.isascii() else len(part.content.encode()) for part in prompt.messages)
+        size = 64 + sum(
+            len(part.content) if part.content.isascii() else len(part.content.encode("utf-8", "surrogatepass"))
+            for part in prompt.messages
+        )
         size += 16 * len(prompt.messages)
         if not model.local:
             size += 2 * len(schema_text(cast(Any, prompt.output)))

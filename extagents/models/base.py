@@ -21,6 +21,13 @@ class Message:
     role: Literal["system", "user", "assistant"]
     content: str
 
+    @property
+    def sendable(self) -> str:
+        """The content without lone surrogates (a JSON file may hold them), which no encoding can carry."""
+        if self.content.isascii():
+            return self.content
+        return self.content.encode("utf-8", "replace").decode("utf-8")
+
 
 @dataclass(frozen=True, slots=True)
 class Prompt(Generic[T]):

@@ -65,7 +65,7 @@ class LangChainModel:
         from langchain_core.messages import AIMessage, HumanMessage, SystemMessage
 
         kinds = {"system": SystemMessage, "user": HumanMessage, "assistant": AIMessage}
-        messages = [kinds[part.role](content=part.content) for part in prompt.messages]
+        messages = [kinds[part.role](content=part.sendable) for part in prompt.messages]
         structured = self._structured
         try:
             async with asyncio.timeout(timeout):
@@ -176,7 +176,7 @@ def _usage(message: Any, prompt: Prompt[Any], text: str) -> Usage:
         return Usage(
             calls=1, input_tokens=read, output_tokens=int(told.get("output_tokens") or 0), cached_tokens=min(cached, read)
         )
-    read = sum(len(part.content.encode()) for part in prompt.messages) // 3 + 1
+    read = sum(len(part.sendable.encode()) for part in prompt.messages) // 3 + 1
     return Usage(calls=1, input_tokens=read, output_tokens=len(text.encode()) // 3 + 1)
 
 

@@ -106,6 +106,15 @@ async def test_an_answer_streams_without_its_thoughts() -> None:
     assert (completion.reasoning, completion.usage.cached_tokens) == ("hm", 50)
 
 
+async def test_text_that_no_encoding_can_carry_is_sent_all_the_same() -> None:
+    broken = Prompt("reasoner", PlannerInput(question="?"), Verdict, (Message("user", "中 \ud800 x"),), 100, "v1")
+    async with FakeEndpoint(lambda _: TEXT) as endpoint:
+        model = OpenAICompatible("fake", base_url=endpoint.base_url)
+        await Gate({"default": model}).call(broken, Account("run"))
+        await model.aclose()
+    assert endpoint.requests[0]["messages"][0]["content"] == "中 ? x"
+
+
 async def test_a_key_and_a_url_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     async with FakeEndpoint(lambda _: TEXT) as endpoint:
         monkeypatch.setenv("OPENAI_BASE_URL", endpoint.base_url)
