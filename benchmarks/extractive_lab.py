@@ -17,7 +17,6 @@ import json
 import re
 import string
 import time
-from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -170,7 +169,9 @@ class Lab:
             rung = min(len(facts), rung * 2)
         return verdict
 
-    async def ask(self, text: str, *, documents: int, allowed: Any = None, gold: Sequence[int] = ()) -> tuple[Plan, list[Fact], Verdict]:
+    async def ask(
+        self, text: str, *, documents: int, allowed: Any = None, gold: Sequence[int] = ()
+    ) -> tuple[Plan, list[Fact], Verdict]:
         plan = await self.plan(text)
         ledger: dict[str, Fact] = {}
         chosen = list(dict.fromkeys([*gold, *self.best(plan.core, documents, allowed)]))
@@ -206,8 +207,10 @@ def report(name: str, rows: list[dict[str, float]]) -> None:
     error = 1.96 * (mean["right"] * (1 - mean["right"]) / size) ** 0.5
     print(
         f"{name:34s} n={size:4d} right {100 * mean['right']:5.1f} ±{100 * error:4.1f}  wrong {100 * mean['wrong']:5.1f}"
-        f"  silent {100 * mean['silent']:5.1f}  cited: precision {100 * mean['precision']:5.1f} recall {100 * mean['recall']:5.1f}"
-        f"  length {mean['length']:5.1f}  answer in the first 8/16/all facts {100 * mean['held8']:.0f}/{100 * mean['held16']:.0f}/{100 * mean['held']:.0f}",
+        f"  silent {100 * mean['silent']:5.1f}"
+        f"  cited: precision {100 * mean['precision']:5.1f} recall {100 * mean['recall']:5.1f}"
+        f"  length {mean['length']:5.1f}"
+        f"  in the first 8/16/all facts {100 * mean['held8']:.0f}/{100 * mean['held16']:.0f}/{100 * mean['held']:.0f}",
         flush=True,
     )
 
@@ -273,7 +276,8 @@ def fit_signs(signs: list[tuple[dict[str, float], bool]], *, steps: int = 3000) 
     p = 1.0 / (1.0 + np.exp(-x @ weights))
     for low, high in ((0, 0.2), (0.2, 0.4), (0.4, 0.6), (0.6, 0.8), (0.8, 1.01)):
         inside = (p >= low) & (p < high)
-        print(f"  confidence {low:.1f}-{high:.1f}: {int(inside.sum())} spans, {100 * y[inside].mean() if inside.any() else 0:.0f}% right")
+        share = 100 * y[inside].mean() if inside.any() else 0.0
+        print(f"  confidence {low:.1f}-{high:.1f}: {int(inside.sum())} spans, {share:.0f}% right")
     return {name: round(float(weight), 2) for name, weight in zip(names, weights, strict=True)}
 
 
@@ -285,7 +289,9 @@ async def main() -> None:
     parser.add_argument("--limit", type=int, default=100, help="questions a set")
     parser.add_argument("--language", help="only questions of this language, over documents of this language")
     parser.add_argument("--fit", action="store_true", help="print weights fitted to the questions asked")
-    parser.add_argument("--gold", action="store_true", help="add the gold documents to what is read (what the extractor alone can do)")
+    parser.add_argument(
+        "--gold", action="store_true", help="add the gold documents to what is read (what the extractor alone can do)"
+    )
     parser.add_argument("--unanswerable", action="store_true", help="only questions that the corpus does not answer")
     parser.add_argument("--show", action="store_true", help="print every answer")
     options = parser.parse_args()
@@ -312,9 +318,10 @@ async def main() -> None:
             where = {f.quote: s for f in single.facts for s in (_document(lab, f.quote),)}
             base.append(row(single.answer, single.answerable, set(where.values()) if single.answerable else set(), question))
             if options.show:
-                held = any(contains(f.quote + " " + f.title, question["answers"]) for f in facts)
+                known = any(contains(f.quote + " " + f.title, question["answers"]) for f in facts)
                 print(
-                    f"{'+' if rows[-1]['right'] else '-'}{'h' if held else ' '} {plan.kind[:6]} {plan.answer_type:8s} {question['question'][:150]}"
+                    f"{'+' if rows[-1]['right'] else '-'}{'h' if known else ' '} "
+                    f"{plan.kind[:6]} {plan.answer_type:8s} {question['question'][:150]}"
                     f" => {verdict.answer[:80]!r} ({verdict.confidence:.2f}) | {question['answers'][0]!r}"
                     f" | r {rows[-1]['recall']:.1f} {len(facts)} facts"
                 )

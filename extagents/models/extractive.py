@@ -73,7 +73,9 @@ class ExtractiveModel:
         """Answers by the role's typed inputs. Raises `CallError` for a role it has no inputs of."""
         answer = self._answer(prompt.inputs)
         if not isinstance(answer, prompt.output):
-            raise CallError("bad_request", f"the extractive model has no answer of type {prompt.output.__name__} for the role {prompt.role}")
+            raise CallError(
+                "bad_request", f"the extractive model has no answer of type {prompt.output.__name__} for the role {prompt.role}"
+            )
         text = answer.model_dump_json()
         if on_delta is not None:
             on_delta(text)

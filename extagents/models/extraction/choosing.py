@@ -129,7 +129,7 @@ def yes_or_no(
 
 
 def _share(left: Sequence[Evidence], right: Sequence[Evidence], question: Question) -> bool:
-    """Whether the facts of two subjects name the same thing that the question does not: of the kind asked for, where it is a place."""
+    """Whether the facts of two subjects name the same thing (of the kind asked for) that the question does not name."""
     match = re.search(r"\bsame\s+(?:\w+\s+)?(\w+)", question.lower)
     noun = match.group(1) if match else ""
     place = FOCUS_TYPES.get(noun) == "place"

@@ -12,16 +12,18 @@ def _words(text: str) -> frozenset[str]:
 # Carry nothing in a question.
 STOP = _words(
     "a an the and or but if of in on at to from by for with without about as into over after before between during through "
-    "is am are was were be been being do does did doing done has have had having can could will would shall should may might must "
+    "is am are was were be been being do does did doing done has have had having can could will would shall should may "
+    "might must "
     "who whom whose what which when where why how that this these those there here it its he him his she her hers they them "
     "their theirs we us our you your i me my one ones s t d ll re ve not no nor so than then too very just also any some each "
     "both either neither all such same other another more most much many while because until up down out off own again "
     "please tell give name list called named known get got made make"
 )
 STOP_ZH = (
-    "什么时候", "哪一年", "哪一个", "哪一位", "是什么", "什么", "哪里", "哪儿", "哪个", "哪位", "哪些", "哪年", "哪种", "哪一", "多少", "是否", "为什么", "怎么",
-    "怎样", "如何", "何时", "何地", "谁", "几个", "几", "吗", "呢", "的", "了", "是", "在", "和", "与", "有", "被", "于", "由", "对", "从", "这", "那",
-    "个", "位", "为", "它", "他", "她", "们", "吧", "着", "过", "请", "哪",
+    "什么时候", "哪一年", "哪一个", "哪一位", "是什么", "什么", "哪里", "哪儿", "哪个", "哪位", "哪些", "哪年", "哪种", "哪一",
+    "多少", "是否", "为什么", "怎么", "怎样", "如何", "何时", "何地", "谁", "几个", "几", "吗", "呢", "的",
+    "了", "是", "在", "和", "与", "有", "被", "于", "由", "对", "从", "这", "那", "个",
+    "位", "为", "它", "他", "她", "们", "吧", "着", "过", "请", "哪",
 )  # fmt: skip
 
 # Words that say the same in a question and in its answer's sentence, beyond a common stem.
@@ -95,28 +97,35 @@ def _typed(kind: AnswerType, nouns: str) -> dict[str, AnswerType]:
 FOCUS_TYPES: dict[str, AnswerType] = {
     **_typed(
         "person",
-        "person people man woman actor actress actors actresses singer writer author director president king queen player politician "
-        "leader founder artist musician composer poet scientist explorer emperor pope wife husband spouse child son daughter father "
+        "person people man woman actor actress actors actresses singer writer author director president king queen "
+        "player politician "
+        "leader founder artist musician composer poet scientist explorer emperor pope wife husband spouse child son "
+        "daughter father "
         "mother brother sister sibling character driver coach manager owner performer producer host inventor architect painter "
-        "senator governor mayor minister designer quarterback celebrity philosopher general maintainer developer programmer researcher engineer lawyer ruler philanthropist teacher commander monarch officer minister "
-        "astronaut chef dancer model rapper comedian critic journalist editor translator suspect victim winner opponent successor predecessor",
+        "senator governor mayor minister designer quarterback celebrity philosopher general maintainer developer "
+        "programmer researcher engineer lawyer ruler philanthropist teacher commander monarch officer minister "
+        "astronaut chef dancer model rapper comedian critic journalist editor translator suspect victim winner opponent "
+        "successor predecessor",
     ),
     **_typed(
         "place",
         "city country state county town village place location region province district continent river lake island mountain "
-        "territory capital area neighborhood street park birthplace hometown stadium venue nation municipality parish sea ocean "
+        "territory capital area neighborhood street park birthplace hometown stadium venue nation municipality parish "
+        "sea ocean "
         "borough range planet district campus",
     ),
     **_typed(
         "organization",
-        "company organization university school college team band club agency newspaper network label party church station studio "
+        "company organization university school college team band club agency newspaper network label party church "
+        "station studio "
         "publisher institution museum corporation magazine association group manufacturer league airline army government",
     ),
     **_typed("date", "year date month day decade century season era period"),
     **_typed("number", "number population percentage percent amount rank ranking height length area-code score age total"),
     **_typed(
         "name",
-        "film movie book novel album song series show game single magazine play opera poem language award medal prize episode module "
+        "film movie book novel album song series show game single magazine play opera poem language award medal prize "
+        "episode module "
         "function class method exception error package library command option protocol algorithm name title nickname acronym "
         "article event war battle treaty law act religion breed species genus nationality",
     ),
@@ -149,7 +158,8 @@ ORGANIZATION = _words(
     "international systems technologies government board office bureau court senate parliament congress"
 )
 PLACE = _words(
-    "city county river lake island islands mountain mountains mount state province district region village town township street "
+    "city county river lake island islands mountain mountains mount state province district region village town "
+    "township street "
     "road avenue park bay sea ocean gulf coast peninsula valley desert republic kingdom airport station stadium castle palace "
     "forest hills hill creek beach harbor harbour port bridge square north south east west northern southern eastern western "
     "central new san santa saint st fort cape los las"
@@ -159,16 +169,24 @@ PERSON_TITLES = _words(
     "senator governor judge justice duke earl count baron rabbi chief admiral"
 )
 COUNTRIES = _words(
-    "afghanistan albania algeria andorra angola argentina armenia australia austria azerbaijan bahamas bahrain bangladesh barbados "
-    "belarus belgium belize benin bhutan bolivia bosnia botswana brazil brunei bulgaria burundi cambodia cameroon canada chad chile "
-    "china colombia congo croatia cuba cyprus denmark djibouti ecuador egypt england eritrea estonia ethiopia fiji finland france "
+    "afghanistan albania algeria andorra angola argentina armenia australia austria azerbaijan bahamas bahrain "
+    "bangladesh barbados "
+    "belarus belgium belize benin bhutan bolivia bosnia botswana brazil brunei bulgaria burundi cambodia cameroon "
+    "canada chad chile "
+    "china colombia congo croatia cuba cyprus denmark djibouti ecuador egypt england eritrea estonia ethiopia fiji "
+    "finland france "
     "gabon gambia georgia germany ghana greece greenland grenada guatemala guinea guyana haiti honduras hungary iceland india "
-    "indonesia iran iraq ireland israel italy jamaica japan jordan kazakhstan kenya kosovo kuwait kyrgyzstan laos latvia lebanon "
-    "lesotho liberia libya lithuania luxembourg madagascar malawi malaysia maldives mali malta mauritania mauritius mexico moldova "
-    "monaco mongolia montenegro morocco mozambique myanmar namibia nepal netherlands nicaragua niger nigeria norway oman pakistan "
+    "indonesia iran iraq ireland israel italy jamaica japan jordan kazakhstan kenya kosovo kuwait kyrgyzstan laos "
+    "latvia lebanon "
+    "lesotho liberia libya lithuania luxembourg madagascar malawi malaysia maldives mali malta mauritania mauritius "
+    "mexico moldova "
+    "monaco mongolia montenegro morocco mozambique myanmar namibia nepal netherlands nicaragua niger nigeria norway "
+    "oman pakistan "
     "palestine panama paraguay peru philippines poland portugal qatar romania russia rwanda samoa scotland senegal serbia "
-    "singapore slovakia slovenia somalia spain sudan suriname sweden switzerland syria taiwan tajikistan tanzania thailand togo "
-    "tonga tunisia turkey turkmenistan uganda ukraine uruguay usa u.s uk uzbekistan vanuatu vatican venezuela vietnam wales yemen "
+    "singapore slovakia slovenia somalia spain sudan suriname sweden switzerland syria taiwan tajikistan tanzania "
+    "thailand togo "
+    "tonga tunisia turkey turkmenistan uganda ukraine uruguay usa u.s uk uzbekistan vanuatu vatican venezuela vietnam "
+    "wales yemen "
     "zambia zimbabwe britain"
 ) | {
     "united states", "united kingdom", "new zealand", "south africa", "south korea", "north korea", "sri lanka", "saudi arabia",
@@ -177,13 +195,16 @@ COUNTRIES = _words(
 }  # fmt: skip
 CONTINENTS = _words("europe asia africa america antarctica oceania") | {"north america", "south america"}
 STATES = _words(
-    "alabama alaska arizona arkansas california colorado connecticut delaware florida georgia hawaii idaho illinois indiana iowa "
-    "kansas kentucky louisiana maine maryland massachusetts michigan minnesota mississippi missouri montana nebraska nevada ohio "
+    "alabama alaska arizona arkansas california colorado connecticut delaware florida georgia hawaii idaho illinois "
+    "indiana iowa "
+    "kansas kentucky louisiana maine maryland massachusetts michigan minnesota mississippi missouri montana nebraska "
+    "nevada ohio "
     "oklahoma oregon pennsylvania tennessee texas utah vermont virginia washington wisconsin wyoming ontario quebec alberta "
     "manitoba queensland victoria tasmania bavaria"
 ) | {
     "new york", "new jersey", "new mexico", "new hampshire", "north carolina", "south carolina", "north dakota", "south dakota",
-    "west virginia", "rhode island", "british columbia", "nova scotia", "new south wales", "south australia", "western australia",
+    "west virginia", "rhode island", "british columbia", "nova scotia", "new south wales", "south australia",
+    "western australia",
 }  # fmt: skip
 MONTHS = _words(
     "january february march april may june july august september october november december monday tuesday wednesday thursday "
@@ -211,3 +232,11 @@ NATIONALITY_ENDINGS = (
     "thai",
     "czech",
 )
+
+# End a noun phrase after a question word.
+FOCUS_END = _words(
+    "of in on at to from for by with that which who whom where when and or as during "
+    "did does do has have had can could will would should may might it he she they not also both"
+)
+COPULAS = _words("is was are were")
+AUXILIARIES = _words("did do does can could will would should is was are were has have had")

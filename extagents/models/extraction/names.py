@@ -1,4 +1,4 @@
-"""Names in a text, by their shape: capitalised phrases, quoted titles, identifiers, numbered things, bracketed Chinese titles."""
+"""Names in a text, by their shape: capitalised phrases, quoted titles, identifiers, Chinese titles in brackets."""
 
 from __future__ import annotations
 
@@ -11,15 +11,18 @@ _UPPER = r"[A-ZÀ-ÖØ-ÞĀĂĄĆČĎĐĒĖĘĚĞĢĪĮİĶĹĻĽŁŃŅŇŌŐŘ�
 _CAP = rf"(?:(?:{_UPPER}\.)+(?={_UPPER}?\s|\s)|{_UPPER}[\w’'\-]*(?:\.(?=\s+\w))?)"
 _LINK = r"(?:of|the|de|van|von|der|den|du|la|le|di|da|del|dos|bin|ibn|al|on|for|'n'|y|e|ap|&)"
 _TITLE_CASE = re.compile(
-    rf"(?<![\w.@/]){_CAP}(?:[ \u00a0]\"[^\"\n]{{1,30}}\"(?=[ ]{_UPPER}))?(?:(?:,?[ \u00a0](?=Jr|Sr|I{{2,3}}\b|IV\b)|[ \u00a0]|-)"
+    rf"(?<![\w.@/]){_CAP}(?:[ \u00a0]\"[^\"\n]{{1,30}}\"(?=[ ]{_UPPER}))?(?:(?:,?[ \u00a0](?=Jr|Sr|I{{2,3}}\b|IV\b)"
+    rf"|[ \u00a0]|-)"
     rf"(?:{_LINK}[ ]){{0,2}}(?:{_CAP}|\d+(?=[\s,.;:?)]|$)))*"
 )
 _QUOTED = re.compile(
-    r"(?<![^\s(\[])\"(?=[\w#'(])([^\"\n]{2,80})(?<=[^\s,;:])[,.]?\"(?!\w)|“([^”\n]{2,80})”|``([^`'\n]{2,80})''|《([^》\n]{1,60})》|「([^」\n]{1,60})」"
+    r"(?<![^\s(\[])\"(?=[\w#'(])([^\"\n]{2,80})(?<=[^\s,;:])[,.]?\"(?!\w)|“([^”\n]{2,80})”|``([^`'\n]{2,80})''"
+    r"|《([^》\n]{1,60})》|「([^」\n]{1,60})」"
     r"|`([^`\n]{1,80})`"
 )
 _IDENTIFIER = re.compile(
-    r"(?<![\w.])(?:[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)+|[a-z]+[A-Z]\w+|_*[A-Za-z0-9]+(?:_[A-Za-z0-9]+)+_*|__\w+__|[A-Z]{2,}[ -]?\d+|PEP \d+)(?!\w)"
+    r"(?<![\w.])(?:[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)+|[a-z]+[A-Z]\w+|_*[A-Za-z0-9]+(?:_[A-Za-z0-9]+)+_*|__\w+__"
+    r"|[A-Z]{2,}[ -]?\d+|PEP \d+)(?!\w)"
 )
 
 

@@ -13,8 +13,10 @@ from extagents.types import Candidate, Fused, FusionInput, Kind, Plan, PlannerIn
 
 _LANGUAGES = r"English|French|German|Spanish|Chinese|Italian|Portuguese|Japanese|Russian|Dutch|Korean|Arabic"
 _FORM = re.compile(
-    rf"[\s,;.(-]*\b(?:please\s+)?(?P<form>(?:answer|respond|reply|write|give (?:the|your) answer)\s+(?:only\s+)?(?:in|with|as|by|using)\s+[^.?!]{{2,80}}"
-    rf"|in (?:one|two|three|a few|at most \w+|\d+) (?:words?|sentences?|lines?|paragraphs?)|as (?:a|an) (?:bulleted |numbered |json |short )?"
+    rf"[\s,;.(-]*\b(?:please\s+)?(?P<form>(?:answer|respond|reply|write|give (?:the|your) answer)\s+(?:only\s+)?(?:in"
+    rf"|with|as|by|using)\s+[^.?!]{{2,80}}"
+    rf"|in (?:one|two|three|a few|at most \w+|\d+) (?:words?|sentences?|lines?|paragraphs?)|as (?:a|an) (?:bulleted "
+    rf"|numbered |json |short )?"
     rf"(?:list|table|sentence|json(?: object)?|number|year)|in (?:{_LANGUAGES})\s*(?=[.?!]*$))\s*[.?!)]*\s*$",
     re.IGNORECASE,
 )
@@ -22,28 +24,34 @@ _FORM_ZH = re.compile(
     r"[，。；？?\s]*(?P<form>(?:请)?(?:用|以)[^，。？?]{1,16}(?:回答|作答|列出|概括)|(?:请)?只(?:回答|给出)[^，。？?]{1,16})[。？?！]*\s*$"
 )
 _SUMMARY = re.compile(
-    r"\b(?:summari[sz]e|summary|overview|what (?:is|was) (?:this|the) (?:document|text|book|meeting|paper) about|main (?:points|ideas))\b"
+    r"\b(?:summari[sz]e|summary|overview|what (?:is|was) (?:this|the) (?:document|text|book|meeting|paper) about|main"
+    r" (?:points|ideas))\b"
     r"|总结|概述|概括|摘要|主要内容",
     re.IGNORECASE,
 )
 _AGGREGATE = re.compile(
-    r"\bhow many of\b|\b(?:average|mean|median|total|sum|percentage) (?:of|number|across)\b|\b(?:in total|altogether|across all|of all the)\b"
-    r"|\blist (?:all|every)\b|\bcount\b.*\b(?:all|every)\b|\b(?:top|bottom) \d+\b|\bamong (?:all|the)\b.*\b(?:most|least|highest|lowest)\b"
+    r"\bhow many of\b|\b(?:average|mean|median|total|sum|percentage) (?:of|number|across)\b|\b(?:in total|altogether"
+    r"|across all|of all the)\b"
+    r"|\blist (?:all|every)\b|\bcount\b.*\b(?:all|every)\b|\b(?:top|bottom) \d+\b|\bamong (?:all|the)\b.*\b(?:most|least"
+    r"|highest|lowest)\b"
     r"|总共|一共|合计|平均|列出所有|全部.*多少",
     re.IGNORECASE,
 )
 _NESTED = re.compile(
     r"['’]s\s+\w+(?:['’]s|\s+(?:of|in))|\b(?:the|a|an)\s+[\w\s-]{2,40}?\s(?:that|which|who|whose|where|in which)\b"
-    r"|\bof the\b.*\bof the\b|\b(?:both|same|older|younger|first|more|larger|earlier)\b.*\b(?:and|or)\b|的[^的？]{1,12}的[^的？]{1,12}(?:是|在|叫)",
+    r"|\bof the\b.*\bof the\b|\b(?:both|same|older|younger|first|more|larger|earlier)\b.*\b(?:and|or)\b"
+    r"|的[^的？]{1,12}的[^的？]{1,12}(?:是|在|叫)",
     re.IGNORECASE,
 )
 _REFERS = re.compile(
-    r"\b(?:he|she|it|they|him|her|his|its|their|them|this|that|these|those|there|the (?:same|former|latter))\b|^(?:and|but|what about|how about|why|when|where)\b.{0,24}$"
+    r"\b(?:he|she|it|they|him|her|his|its|their|them|this|that|these|those|there|the (?:same|former|latter))\b|^(?:and"
+    r"|but|what about|how about|why|when|where)\b.{0,24}$"
     r"|他|她|它|这|那",
     re.IGNORECASE,
 )
 _CLAUSE = re.compile(
-    r"\s+(?:that|which|who|whose|where|when|whom)\s+|[,;:，；：]\s*|(?:\bof|\bin|\bby|\bfrom) the (?=\w+ (?:that|which|who|where|of)\b)"
+    r"\s+(?:that|which|who|whose|where|when|whom)\s+|[,;:，；：]\s*|(?:\bof|\bin|\bby|\bfrom) the (?=\w+ (?:that|which|who"
+    r"|where|of)\b)"
 )
 _MOST_QUERIES = 5
 

@@ -7,6 +7,9 @@ import re
 from dataclasses import dataclass
 
 from extagents.models.extraction.lexicon import (
+    AUXILIARIES,
+    COPULAS,
+    FOCUS_END,
     FOCUS_TYPES,
     RELATED,
     STOP,
@@ -21,14 +24,17 @@ from extagents.types import AnswerType
 _WORD = re.compile(r"[\w.+#-]*\w[+#]*", re.UNICODE)
 _WH = re.compile(r"\b(who|whom|whose|what|which|when|where|why|how)\b", re.IGNORECASE)
 _YES_NO = re.compile(
-    r"^\W*(?:(?:and|so|but|then),?\s+)?(?:is|are|was|were|do|does|did|has|have|had|can|could|will|would|should|may)\b(?!.*\bor not what\b)",
+    r"^\W*(?:(?:and|so|but|then),?\s+)?(?:is|are|was|were|do|does|did|has|have|had|can|could|will|would|should"
+    r"|may)\b(?!.*\bor not what\b)",
     re.IGNORECASE,
 )
 _YES_NO_ZH = re.compile(r"是否|是不是|有没有|能否|会不会|吗[？?]?\s*$|么[？?]\s*$")
 _OPTIONS = re.compile(r"\bor\b", re.IGNORECASE)
 _EXPLAIN = re.compile(
-    r"^\W*(?:why\b|how (?:do|does|did|can|could|is|are|was|were|to|should|would|come)\b|explain|describe|summari[sz]e|tell me about"
-    r"|what (?:does|do|did) .{1,80}\b(?:do|mean|return|happen|say)\b\W*$|what happens\b|what is (?:the )?(?:purpose|difference|meaning)\b)"
+    r"^\W*(?:why\b|how (?:do|does|did|can|could|is|are|was|were|to|should|would|come)\b|explain|describe|summari[sz]e"
+    r"|tell me about"
+    r"|what (?:does|do|did) .{1,80}\b(?:do|mean|return|happen|say)\b\W*$|what happens\b|what is (?:the )?(?:purpose"
+    r"|difference|meaning)\b)"
     r"|为什么|为何|怎么|怎样|如何|解释|描述|概述|总结|说明",
     re.IGNORECASE,
 )
@@ -107,7 +113,11 @@ def question_word(text: str) -> re.Match[str] | None:
     found = list(_WH.finditer(text))
     if not found:
         return None
-    if re.fullmatch(r"\W*(?:(?:in|on|at|to|from|for|by|of|with|under|during|about|and|so|after|before)\s+)?(?:the\s+)?", text[: found[0].start()], re.IGNORECASE):
+    if re.fullmatch(
+        r"\W*(?:(?:in|on|at|to|from|for|by|of|with|under|during|about|and|so|after|before)\s+)?(?:the\s+)?",
+        text[: found[0].start()],
+        re.IGNORECASE,
+    ):
         return found[0]
     whats = [match for match in found if match.group().lower() in ("what", "how")]
     if whats:
@@ -115,7 +125,9 @@ def question_word(text: str) -> re.Match[str] | None:
     if re.fullmatch(r"[\W]*", text[found[-1].end() :]):
         return found[-1]
     for match in found:
-        if match.group().lower() == "which" and re.match(r"\s+(?!is\b|was\b|are\b|were\b|has\b|had\b|have\b|did\b)\w", text[match.end() :]):
+        if match.group().lower() == "which" and re.match(
+            r"\s+(?!is\b|was\b|are\b|were\b|has\b|had\b|have\b|did\b)\w", text[match.end() :]
+        ):
             return match
     starts = [match for match in found if re.search(r"[.,;:]\s*$", text[: match.start()])]
     return starts[0] if starts else found[0]
@@ -134,15 +146,14 @@ def _comparing_options(text: str) -> bool:
     return bool(re.search(r"\b(?:which|who|what)\b", text, re.IGNORECASE)) and bool(_OPTIONS.search(text))
 
 
-_NAMING = re.compile(r"(?:is|was|are|were)\s+the\s+(?:full |real |first |last |birth )?(?:name|title|type|kind|part)s?\s+of\s+(?:the\s+)?")
-_FOCUS_END = frozenset(
-    "of in on at to from for by with that which who whom where when and or as during did does do has have had can could will "
-    "would should may might it he she they not also both".split()
+_NAMING = re.compile(
+    r"(?:is|was|are|were)\s+the\s+(?:full |real |first |last |birth )?(?:name|title|type|kind|part)s?\s+of\s+(?:the\s+)?"
 )
-_COPULAS = frozenset("is was are were".split())
 _VERBS = re.compile(
-    r"(?:\w{2,}ed|plays?|has|includes?|contains?|appears?|flows?|shares?|won|wins?|wrote|writes?|sang|sings?|led|leads?|became|raises?|raise"
-    r"|returns?|stars|came|comes|hit|holds?|held|made|makes?|gave|gives?|took|takes?|dropped|lies|serves?|built|implements?|provides?|defines?)"
+    r"(?:\w{2,}ed|plays?|has|includes?|contains?|appears?|flows?|shares?|won|wins?|wrote|writes?|sang|sings?|led|leads?"
+    r"|became|raises?|raise"
+    r"|returns?|stars|came|comes|hit|holds?|held|made|makes?|gave|gives?|took|takes?|dropped|lies|serves?|built"
+    r"|implements?|provides?|defines?)"
 )
 
 
@@ -150,7 +161,11 @@ def focus_of(text: str) -> str:
     """The noun phrase that the question word asks about, lowered, at most five words; "" where there is none."""
     asking = question_word(text)
     if asking is not None and asking.group().lower() == "how":
-        counted = re.match(r"\s+(?:many|much)\s+((?:[\w-]+\s+){0,2}?[\w-]+)(?=\s+(?:\w+ed|are|is|was|were|did|do|does|have|has|had|can|of|in|per)\b|\W*$)", text.lower()[asking.end() :])
+        counted = re.match(
+            r"\s+(?:many|much)\s+((?:[\w-]+\s+){0,2}?[\w-]+)(?=\s+(?:\w+ed|are|is|was|were|did|do|does|have|has|had|can"
+            r"|of|in|per)\b|\W*$)",
+            text.lower()[asking.end() :],
+        )
         return counted.group(1) if counted else ""
     if asking is None or asking.group().lower() not in ("what", "which", "who", "whose"):
         match = re.match(r"\W*(?:list|name|give)\s+(?:the|all)?\s*([\w-]+)", text.lower())
@@ -160,7 +175,7 @@ def focus_of(text: str) -> str:
     if named:
         rest = rest[named.end() :]
     words = [match.group() for match in re.finditer(r"[\w'’-]+|[?.,;:]", rest)]
-    if words and words[0] in _COPULAS:
+    if words and words[0] in COPULAS:
         words = words[1:]
         if asking.group().lower() != "who" and not (words and words[0] in ("the", "a", "an")):
             return ""
@@ -170,7 +185,7 @@ def focus_of(text: str) -> str:
     for word in words:
         if word in ("the", "a", "an") and not kept:
             continue
-        if not word[0].isalnum() or word in _FOCUS_END or word in _COPULAS or len(kept) == 5 or (kept and _VERBS.fullmatch(word)):
+        if not word[0].isalnum() or word in FOCUS_END or word in COPULAS or len(kept) == 5 or (kept and _VERBS.fullmatch(word)):
             break
         kept.append(word)
     for size in range(len(kept), 0, -1):
@@ -226,11 +241,8 @@ def analyse(text: str, vocabulary: Vocabulary, *, answer_type: AnswerType = "tex
     )
 
 
-_AUXILIARIES = frozenset("did do does can could will would should is was are were has have had".split())
-
-
 def _role(text: str) -> str:
-    """Whether what is asked for is the subject of its clause ("who wrote X") or its object ("what did X write"); "" if unclear."""
+    """Whether the subject of a clause is asked for ("who wrote X") or its object ("what did X write"); "" if unclear."""
     asking = question_word(text)
     if asking is None or text[: asking.start()].strip():
         return "object" if asking is not None and not text[asking.end() :].strip(" ?.") else ""
@@ -242,7 +254,7 @@ def _role(text: str) -> str:
         return ""
     if rest[0] in ("did", "do", "does", "can", "could", "will", "would", "should"):
         return "object"
-    if rest[0] in _AUXILIARIES:
+    if rest[0] in AUXILIARIES:
         return "defined" if rest[1:2] and rest[1] in ("the", "a", "an") else ""
     return "subject"
 

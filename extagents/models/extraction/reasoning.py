@@ -229,7 +229,11 @@ def _traits(question: Question, span: Span, chain: Chain, heads: float, document
             continue
         if span.start >= 0:
             between = last.lower[end : span.start] if end <= span.start else last.lower[span.end : start]
-            if len(between) <= 16 and all(word in STOP for word in re.findall(r"\w+", between)) and not re.search(r"[.;]", between):
+            if (
+                len(between) <= 16
+                and all(word in STOP for word in re.findall(r"\w+", between))
+                and not re.search(r"[.;]", between)
+            ):
                 value = share * (0.3 + 0.7 * question.terms[index].head)
                 if end <= span.start:
                     after = max(after, value)
@@ -289,7 +293,7 @@ def _traits(question: Question, span: Span, chain: Chain, heads: float, document
 
 
 def _side(question: Question, span: Span, last: Evidence) -> float:
-    """Whether the span stands on the side of the asked verb that its role in the question tells: 1, against it: -1, unclear: 0."""
+    """1 where the span stands on the side of the verb that its role in the question tells, -1 on the other, 0 if unclear."""
     if not question.role or question.role == "defined":
         return 0.0
     focus = set(question.focus.split())
@@ -321,7 +325,11 @@ def _focused(question: Question, span: Span, last: Evidence) -> tuple[float, flo
         return 0.0, float(defines is not None)
     before = last.lower[max(0, span.start - 24) : span.start]
     after = last.lower[span.end : span.end + 48]
-    beside = stem in before or stem in lowered(span.text) or re.match(rf",? (?:an?|the|is an?|was an?|is the|was the) [\w\s-]{{0,30}}{re.escape(stem)}", after)
+    beside = (
+        stem in before
+        or stem in lowered(span.text)
+        or re.match(rf",? (?:an?|the|is an?|was an?|is the|was the) [\w\s-]{{0,30}}{re.escape(stem)}", after)
+    )
     return float(bool(beside)), 0.0
 
 
@@ -347,7 +355,9 @@ def reason(question: Question, vocabulary: Vocabulary, facts: Sequence[Fact], *,
     if len(question.options) == 2:
         picked = choosing.option(question, vocabulary, evidence)
         return Outcome(True, *picked, ()) if picked is not None else Outcome(False, "", 0.2, (), question.options)
-    ranked = [item for item in candidates(question, vocabulary, found) if item.traits["asked"] < 1.0 and item.traits["fit"] >= 0.1]
+    ranked = [
+        item for item in candidates(question, vocabulary, found) if item.traits["asked"] < 1.0 and item.traits["fit"] >= 0.1
+    ]
     if not ranked:
         labels = tuple(item.label for item in best.evidence)
         return Outcome(True, best.evidence[-1].quote, 0.3 * min(1.0, best.covered), labels, queries)
@@ -378,7 +388,9 @@ def signs(question: Question, ranked: Sequence[Scored]) -> dict[str, float]:
         "text": float(question.answer_type == "text"),
         "margin": min(3.0, first.score - rivals[0]) if rivals else 1.0,
         "names": weigh(question, held) / weigh(question, named) if named else 1.0,
-        **{name: first.traits[name] for name in ("chain", "head", "fresh", "near", "fit", "after", "passed", "chunk", "single")},
+        **{
+            name: first.traits[name] for name in ("chain", "head", "fresh", "near", "fit", "after", "passed", "chunk", "single")
+        },
     }
 
 

@@ -21,27 +21,39 @@ from extagents.models.extraction.names import names_in
 from extagents.text import is_cjk
 from extagents.types import AnswerType
 
-_MONTH = r"(?:January|February|March|April|May|June|July|August|September|October|November|December|Jan|Feb|Mar|Apr|Jun|Jul|Aug|Sept?|Oct|Nov|Dec)\.?"
+_MONTH = (
+    r"(?:January|February|March|April|May|June|July|August|September|October|November|December"
+    r"|Jan|Feb|Mar|Apr|Jun|Jul|Aug|Sept?|Oct|Nov|Dec)\.?"
+)
 _DATE = re.compile(
-    rf"\b{_MONTH} \d{{1,2}}(?:st|nd|rd|th)?(?:, ?\d{{3,4}})?\b|\b\d{{1,2}}(?:st|nd|rd|th)? (?:of )?{_MONTH}(?:,? \d{{3,4}})?\b|\b{_MONTH},? \d{{4}}\b"
-    r"|\b(?:in the )?(?:early |mid-?|late )?(?:1[0-9]|20)\d0s\b|\b(?:early |mid-?|late )?(?:\d{1,2}(?:st|nd|rd|th)|[a-z]+(?:st|nd|rd|th)) century\b"
-    r"|\b\d{4}-\d{2}-\d{2}\b|\b(?:19|20)\d{6}\b|\b1\d{3}\b(?![,.]\d)|\b20\d{2}\b(?![,.]\d)|\b(?:AD |c\. ?)\d{2,4}\b|\b\d{2,4} (?:AD|BC|BCE|CE)\b"
-    r"|\b\d{1,2}(?::\d{2})? ?(?:[ap]\.m\.|[ap]m\b|[AP]\.?M\.?(?!\w))|\b\d{1,2}:\d{2}\b|\b(?:version |Python )\d+\.\d+(?:\.\d+)?\b"
-    r"|\d{2,4} ?年(?: ?\d{1,2} ?月(?: ?\d{1,2} ?[日号])?)?|\d{1,2} ?月 ?\d{1,2} ?[日号]|\d{1,2} ?世纪(?: ?\d{2} ?年代)?(?:[初中末]期?)?|\d{2} ?年代"
+    rf"\b{_MONTH} \d{{1,2}}(?:st|nd|rd|th)?(?:, ?\d{{3,4}})?\b|\b\d{{1,2}}(?:st|nd|rd|th)? (?:of )?{_MONTH}(?:,?"
+    rf" \d{{3,4}})?\b|\b{_MONTH},? \d{{4}}\b"
+    r"|\b(?:in the )?(?:early |mid-?|late )?(?:1[0-9]|20)\d0s\b|\b(?:early |mid-?|late )?(?:\d{1,2}(?:st|nd|rd|th)"
+    r"|[a-z]+(?:st|nd|rd|th)) century\b"
+    r"|\b\d{4}-\d{2}-\d{2}\b|\b(?:19|20)\d{6}\b|\b1\d{3}\b(?![,.]\d)|\b20\d{2}\b(?![,.]\d)|\b(?:AD |c\. ?)\d{2,4}\b"
+    r"|\b\d{2,4} (?:AD|BC|BCE|CE)\b"
+    r"|\b\d{1,2}(?::\d{2})? ?(?:[ap]\.m\.|[ap]m\b|[AP]\.?M\.?(?!\w))|\b\d{1,2}:\d{2}\b|\b(?:version |Python"
+    r" )\d+\.\d+(?:\.\d+)?\b"
+    r"|\d{2,4} ?年(?: ?\d{1,2} ?月(?: ?\d{1,2} ?[日号])?)?|\d{1,2} ?月 ?\d{1,2} ?[日号]"
+    r"|\d{1,2} ?世纪(?: ?\d{2} ?年代)?(?:[初中末]期?)?"
+    r"|\d{2} ?年代"
 )
 _NUMBER_WORD = (
-    r"(?:zero|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|thirteen|fourteen|fifteen|sixteen|seventeen|eighteen|nineteen|"
+    r"(?:zero|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|thirteen|fourteen|fifteen|sixteen|seventeen"
+    r"|eighteen|nineteen|"
     r"twenty|thirty|forty|fifty|sixty|seventy|eighty|ninety|hundred|thousand|once|twice|thrice|half|dozen)"
 )
 _NUMBER = re.compile(
-    r"(?<![\w.,])(?:US|A|C)?[$€£¥]? ?\d[\d,]*(?:\.\d+)?(?: ?(?:to|–|-) ?\d[\d,]*(?:\.\d+)?)?(?: e\d+\w*)?(?:½|¼|¾)?(?: ?(?:million|billion|trillion|thousand|hundred)\b)?(?: ?(?:%|percent\b|per cent\b|°[CF]?))?"
+    r"(?<![\w.,])(?:US|A|C)?[$€£¥]? ?\d[\d,]*(?:\.\d+)?(?: ?(?:to|–|-) ?\d[\d,]*(?:\.\d+)?)?(?: e\d+\w*)?(?:½|¼|¾)?(?:"
+    r" ?(?:million|billion|trillion|thousand|hundred)\b)?(?: ?(?:%|percent\b|per cent\b|°[CF]?))?"
     r"(?:st|nd|rd|th)?(?![\w]|[.,]\d)"
     rf"|\b{_NUMBER_WORD}(?:[- ]{_NUMBER_WORD})*(?:[- ]time)?\b"
     r"|\d[\d,.]* ?(?:[万亿千百]+)?(?: ?[%％])?|[一二两三四五六七八九十百千万亿]+(?=[个次位名人种年天月支家座条块分倍部场届])",
     re.IGNORECASE,
 )
 _UNIT_AFTER = re.compile(
-    r"[ -]?(?:km2?|km²|kilomet(?:er|re)s?|met(?:er|re)s?|m|ft|feet|miles?|mi|inches|acres?|hectares?|kg|kilograms?|pounds?|lbs?|tons?|tonnes?|"
+    r"[ -]?(?:km2?|km²|kilomet(?:er|re)s?|met(?:er|re)s?|m|ft|feet|miles?|mi|inches|acres?|hectares?|kg|kilograms?"
+    r"|pounds?|lbs?|tons?|tonnes?|"
     r"years?|days?|months?|weeks?|hours?|minutes?|seconds?|dollars|euros|people|inhabitants|bytes|bits|characters|KB|MB|GB)\b"
 )
 _CHUNK_BREAK = re.compile(r"[,.;:!?()\[\]{}\"“”\n–—/]|``|''|\s-\s")
@@ -181,7 +193,9 @@ def fit(span: Span, kind: AnswerType, quote: str, focus: str) -> float:
         return 0.05
     if any(is_cjk(char) for char in text):
         return _fit_chinese(text, kind)
-    nationality = len(words) == 1 and (lower.endswith(NATIONALITY_ENDINGS) or lower in NATIONALITY_ENDINGS) and text[:1].isupper()
+    nationality = (
+        len(words) == 1 and (lower.endswith(NATIONALITY_ENDINGS) or lower in NATIONALITY_ENDINGS) and text[:1].isupper()
+    )
     if nationality:
         return 0.9 if re.search(r"national|language|ethnic|descent|people|tribe", focus) else 0.2
     if kind in ("text", "list"):
@@ -200,7 +214,10 @@ def fit(span: Span, kind: AnswerType, quote: str, focus: str) -> float:
         if (organization or place) and not person_title:
             return 0.1
         score = 0.9 if 2 <= len(words) <= 4 and " the " not in lower else 0.5
-        if re.search(r"(?:\bby|\bMr\.?|\bDr\.?|\bhusband|\bwife|\bson|\bdaughter|\bsinger|\bactor|\bactress|\bdirector|\bauthor)\s*$", before):
+        if re.search(
+            r"(?:\bby|\bMr\.?|\bDr\.?|\bhusband|\bwife|\bson|\bdaughter|\bsinger|\bactor|\bactress|\bdirector|\bauthor)\s*$",
+            before,
+        ):
             score += 0.1
         return min(1.0, score + (0.1 if person_title else 0.0))
     if kind == "place":
@@ -248,17 +265,27 @@ def _fit_chinese(text: str, kind: AnswerType) -> float:
     return 0.6
 
 
-_HEDGE = re.compile(r"\b(?:over|about|around|approximately|roughly|nearly|almost|more than|less than|up to|at least|some)\s+$", re.IGNORECASE)
+_HEDGE = re.compile(
+    r"\b(?:over|about|around|approximately|roughly|nearly|almost|more than|less than|up to|at least|some)\s+$", re.IGNORECASE
+)
 _REGION = re.compile(r", [A-Z][\w’'-]+(?: [A-Z][\w’'-]+)*")
 _ENUMERATION = re.compile(r"(?:(?:,? and |, |,? & |、|和)(?:the )?[A-Z\u4e00-\u9fff][\w’'.-]*(?: [A-Z][\w’'.-]*)*)+")
 
 
 def completed(span: Span, quote: str, kind: AnswerType, focus: str) -> str:
-    """The span as an answer: a number with its unit, a place with its region, all of an enumeration where several are asked for."""
+    """The span as an answer: a number with its unit, a place with its region, a whole enumeration where several are asked."""
     if span.start < 0:
         return span.text
     plural = kind == "list" or (focus.endswith("s") and not focus.endswith(("ss", "series", "us", "is")))
-    pattern = _UNIT_AFTER if kind == "number" else _ENUMERATION if plural and span.shape != "chunk" else _REGION if kind == "place" else None
+    pattern = (
+        _UNIT_AFTER
+        if kind == "number"
+        else _ENUMERATION
+        if plural and span.shape != "chunk"
+        else _REGION
+        if kind == "place"
+        else None
+    )
     match = pattern.match(quote, span.end) if pattern else None
     start = span.start
     if kind == "number" and (hedge := _HEDGE.search(quote, max(0, start - 24), start)):
