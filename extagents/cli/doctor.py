@@ -89,12 +89,12 @@ def extras() -> Iterator[Check]:
 
 def folders() -> Iterator[Check]:
     """Whether data (the embedded memory) and cache (what was indexed) can be written."""
-    from extagents.corpus.cache import cache_folder
+    from extagents.corpus.cache import default_folder
     from extagents.memory.open import data_folder
 
     for name, folder, variable in (
         ("data folder", data_folder(), "EXTAGENTS_DATA"),
-        ("cache folder", cache_folder(), "EXTAGENTS_CACHE"),
+        ("cache folder", default_folder(), "EXTAGENTS_CACHE"),
     ):
         reason = _unwritable(folder)
         if reason:
