@@ -20,6 +20,8 @@ from redis.exceptions import (
     InvalidResponse,
     NoPermissionError,
     NoScriptError,
+    OutOfMemoryError,
+    ReadOnlyError,
     RedisError,
     ResponseError,
     TimeoutError,
@@ -196,9 +198,9 @@ def described(error: Exception, text: str) -> tuple[str, str, bool]:
         return "refused the user or password", "Put them into the URL: redis://USER:PASSWORD@HOST.", False
     if isinstance(error, NoPermissionError) or "NOPERM" in text or "ACL failure" in text:
         return f"does not let this user do what is needed ({text})", f"The user needs {RIGHTS}.", False
-    if "OOM" in text:
+    if isinstance(error, OutOfMemoryError) or "OOM" in text or "used memory > 'maxmemory'" in text:
         return "is full", "Raise its maxmemory, or free some with `extagents runs forget RUN`; then resume the run.", True
-    if "READONLY" in text or "read only replica" in text:
+    if isinstance(error, ReadOnlyError) or "READONLY" in text or "read only replica" in text:
         return "is a read-only replica", "Give the primary's address.", False
     if "MISCONF" in text:
         return "cannot write to its own disk and refuses writes", "Free that disk; the server's log says more.", True

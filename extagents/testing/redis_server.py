@@ -57,7 +57,8 @@ class RedisServer:
     """A server on a unix socket in a folder of its own (or on a loopback port), alive between `start` and `stop`.
 
     A context manager. With `append_only` what was written outlives `stop` and `start`. `options` are configuration
-    directives, as in `{"maxmemory": "2mb"}`. Raises RuntimeError if no server can be found or started.
+    directives, as in `{"maxmemory": "2mb"}`; `password` is asked of everybody and not part of `url`. Raises RuntimeError
+    if no server can be found or started.
     """
 
     def __init__(
@@ -67,10 +68,12 @@ class RedisServer:
         append_only: bool = False,
         tcp: bool = False,
         options: dict[str, str] | None = None,
+        password: str = "",
     ) -> None:
         self._package = package
         self._append_only = append_only
         self._options = options or {}
+        self._password = password
         self._folder = Path(tempfile.mkdtemp(prefix="xr-"))  # short: a socket's path has at most 107 bytes
         self._port = free_port() if tcp else 0
         self._watchdog: subprocess.Popen[bytes] | None = None
@@ -96,6 +99,7 @@ class RedisServer:
             "appendfsync": "always" if self._append_only else "everysec",
             "daemonize": "no",
             "logfile": str(self._folder / "log"),
+            **({"requirepass": self._password} if self._password else {}),
             **self._options,
         }
         command: list[str] = [str(binary)]
@@ -128,11 +132,13 @@ class RedisServer:
 
     def command(self, *words: str) -> bytes:
         """Sends one command on a connection of its own; the first bytes of the raw reply. Raises OSError if nothing listens."""
-        request = f"*{len(words)}\r\n" + "".join(f"${len(word.encode())}\r\n{word}\r\n" for word in words)
         with socket.socket(socket.AF_UNIX) as connection:
             connection.settimeout(5)
             connection.connect(str(self._folder / "redis.sock"))
-            connection.sendall(request.encode())
+            if self._password:
+                connection.sendall(encoded("AUTH", self._password))
+                connection.recv(65_536)
+            connection.sendall(encoded(*words))
             return connection.recv(65_536)
 
     def stop(self) -> None:
@@ -161,6 +167,11 @@ class RedisServer:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
         self.close()
+
+
+def encoded(*words: str) -> bytes:
+    """A command as Redis reads it."""
+    return (f"*{len(words)}\r\n" + "".join(f"${len(word.encode())}\r\n{word}\r\n" for word in words)).encode()
 
 
 def free_port() -> int:
