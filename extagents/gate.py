@@ -172,7 +172,7 @@ class Account:
         if not self.budget.limited:
             return
         while True:
-            if self._covers(amount, keep):
+            if self.covers(amount, keep=keep):
                 self._reserved[name] = amount
                 self._open.add(amount)
                 granted = False
@@ -205,7 +205,8 @@ class Account:
                 if not future.done():
                     future.set_result(None)
 
-    def _covers(self, amount: Amount, keep: Amount) -> bool:
+    def covers(self, amount: Amount, *, keep: Amount) -> bool:
+        """Whether this process knows of nothing that would not leave room for `amount` beside `keep`."""
         budget, used, held = self.budget, self._used, self._open
         return (
             (budget.tokens is None or used.tokens + held.tokens + amount.tokens + keep.tokens <= budget.tokens)
@@ -435,6 +436,8 @@ class Gate:
         on_delta: Callable[[str], None] | None,
     ) -> Completion[T]:
         bound = self._bound(prompt, model)
+        if not account.covers(Amount.of(bound), keep=keep):
+            bound = self._counted(prompt, model, bound)
         amount = Amount.of(bound)
         await account.reserve(attempts.name, amount, keep=keep)
         first = attempts.usage.calls == 0
@@ -538,6 +541,21 @@ class Gate:
         if not model.local:
             size += 2 * len(schema_text(cast(Any, prompt.output)))
         return self._priced(Usage(calls=1, input_tokens=size, output_tokens=prompt.max_output_tokens), model)
+
+    def _counted(self, prompt: Prompt[Any], model: Model, bound: Usage) -> Usage:
+        """A tighter bound for when the plain one is too much: counted, if the model's own encoding is at hand."""
+        info = self._infos.get(id(model))
+        if info is None or info.encoding is None:
+            return bound
+        from extagents.corpus.tokens import TokenCounter
+
+        counter = TokenCounter(info.encoding)
+        if not counter.exact:
+            return bound
+        size = 64 + 16 * len(prompt.messages) + 2 * len(schema_text(cast(Any, prompt.output)))
+        size += sum(counter.count(part.content) for part in prompt.messages)
+        counted = Usage(calls=1, input_tokens=min(size, bound.input_tokens), output_tokens=prompt.max_output_tokens)
+        return self._priced(counted, model)
 
     def _priced(self, usage: Usage, model: Model) -> Usage:
         """The usage with its cost in USD, where prices are known; local models cost nothing."""

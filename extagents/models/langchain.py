@@ -81,7 +81,7 @@ class LangChainModel:
         return self._completion(message, prompt)
 
     async def describe(self) -> ModelInfo:
-        table = known(self._served)
+        table = await asyncio.to_thread(known, self._served)
         profile = getattr(self._chat, "profile", None) or {}
         told = profile.get("max_input_tokens") if isinstance(profile, Mapping) else None
         return ModelInfo(

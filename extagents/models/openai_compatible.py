@@ -80,7 +80,7 @@ class OpenAICompatible:
         self._format = _FORMATS[0]
         self._optional: dict[str, Any] = {"temperature": temperature, "seed": seed, "stream_options": {"include_usage": True}}
         self._limit_name = "max_completion_tokens" if url == OPENAI else "max_tokens"
-        self._client: AsyncOpenAI | None = None
+        self._client: asyncio.Future[AsyncOpenAI] | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
 
     def __repr__(self) -> str:
@@ -117,41 +117,33 @@ class OpenAICompatible:
 
     async def describe(self) -> ModelInfo:
         if self._info is None:
-            table = known(self._model)
+            table = await asyncio.to_thread(known, self._model)
             given = self._given
             self._info = ModelInfo(
                 name=self.name,
                 window=given.window or await self._served_window() or table.window,
                 prices=given.prices or table.prices,
-                encoding=given.encoding or table.encoding,
+                # Another server under the same name may count otherwise.
+                encoding=given.encoding or (table.encoding if self._url == OPENAI else None),
             )
         return self._info
 
     async def aclose(self) -> None:
         client, self._client = self._client, None
         if client is not None and self._loop is asyncio.get_running_loop():
-            await client.close()
+            await (await client).close()
 
     # ---- the request
 
-    def _connected(self) -> AsyncOpenAI:
-        """The client of the running loop: sockets cannot move between loops."""
+    async def _connected(self) -> AsyncOpenAI:
+        """The client of the running loop (sockets cannot move between loops), made in a thread: it reads certificates."""
         loop = asyncio.get_running_loop()
         if self._client is None or self._loop is not loop:
-            import openai
-            from openai import AsyncOpenAI, DefaultAioHttpClient
-
-            limits = openai.DEFAULT_CONNECTION_LIMITS.__class__(
-                max_connections=CONNECTIONS, max_keepalive_connections=CONNECTIONS
-            )
-            self._client = AsyncOpenAI(
-                api_key=self._key.get_secret_value() or "none",
-                base_url=self._url,
-                max_retries=0,
-                http_client=DefaultAioHttpClient(limits=limits),
-            )
+            self._client = asyncio.ensure_future(asyncio.to_thread(_client, self._url, self._key.get_secret_value()))
             self._loop = loop
-        return self._client
+        if self._client.done():
+            return self._client.result()
+        return await asyncio.shield(self._client)
 
     def _body(self, prompt: Prompt[Any], *, stream: bool) -> dict[str, Any]:
         messages = [{"role": part.role, "content": part.sendable} for part in prompt.messages]
@@ -182,7 +174,7 @@ class OpenAICompatible:
         try:
             # `client.post` with `object` gives the reply as it is: checking the request against the SDK's types and building
             # its objects costs more than sending it.
-            reply = await self._connected().post("/chat/completions", cast_to=object, body=body, options=options)
+            reply = await (await self._connected()).post("/chat/completions", cast_to=object, body=body, options=options)
         except ValueError:
             raise CallError("malformed", "The endpoint's reply is not JSON.") from None
         return self._completion(reply, prompt)
@@ -190,7 +182,7 @@ class OpenAICompatible:
     async def _stream(
         self, body: dict[str, Any], prompt: Prompt[T], timeout: float | None, on_delta: Callable[[str], None]
     ) -> Completion[T]:
-        client = self._connected()
+        client = await self._connected()
         create: Any = client.chat.completions.create
         visible = ThinkingFilter()
         texts: list[str] = []
@@ -275,16 +267,25 @@ class OpenAICompatible:
         """`max_model_len` as the server tells it (vLLM and others do); None where it does not."""
         if self._url == OPENAI:
             return None
+        client = await self._connected()
         import openai
 
         try:
-            raw = await self._connected().models.with_raw_response.list(timeout=_timeout(CONNECT_SECONDS))
+            raw = await client.models.with_raw_response.list(timeout=_timeout(CONNECT_SECONDS))
             models = json.loads(raw.http_response.content)["data"]
             mine = [model for model in models if model.get("id") == self._model] or (models if len(models) == 1 else [])
             window = next((model.get(key) for model in mine for key in _WINDOWS if model.get(key)), None)
         except (openai.OpenAIError, ValueError, KeyError, TypeError, AttributeError, OSError):
             return None  # a server that lists no models still completes; if it is down, the first call says so
         return window if isinstance(window, int) and window > 0 else None
+
+
+def _client(url: str, key: str) -> AsyncOpenAI:
+    import openai
+    from openai import AsyncOpenAI, DefaultAioHttpClient
+
+    limits = type(openai.DEFAULT_CONNECTION_LIMITS)(max_connections=CONNECTIONS, max_keepalive_connections=CONNECTIONS)
+    return AsyncOpenAI(api_key=key or "none", base_url=url, max_retries=0, http_client=DefaultAioHttpClient(limits=limits))
 
 
 _WINDOWS = ("max_model_len", "context_length", "context_window", "max_context_length")

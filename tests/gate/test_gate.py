@@ -14,7 +14,7 @@ from extagents.budget import Amount, Budget
 from extagents.errors import CallError, ModelError, SettingsError
 from extagents.gate import Account, BudgetEnded, CallFailed, DeadlineEnded, Gate
 from extagents.limiter import Limiter
-from extagents.models.base import Completion, Message, Prices, Prompt
+from extagents.models.base import Completion, Message, ModelInfo, Prices, Prompt
 from extagents.testing import FaultyModel, ScriptedModel
 from extagents.types import PlannerInput, Reading, Usage, Verdict
 
@@ -437,6 +437,31 @@ async def test_the_upper_bound_holds_for_any_script() -> None:
     assert (
         gate(ScriptedModel(lambda _: VERDICT)).upper_bound(chinese).tokens >= len(("谁设计了这个解析器？" * 50).encode()) + 100
     )
+
+
+async def test_near_the_ceiling_tokens_are_counted_where_the_models_own_encoding_is_at_hand(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Counter:
+        exact = True
+
+        def __init__(self, encoding: str) -> None:
+            assert encoding == "own"
+
+        def count(self, text: str) -> int:
+            return len(text) // 4
+
+    class Encoded(ScriptedModel):
+        async def describe(self) -> ModelInfo:
+            return ModelInfo(name="encoded", encoding="own")
+
+    long = prompt("word " * 2000)
+    the_gate = gate(Encoded(lambda _: VERDICT))
+    account = Account("run", Budget(tokens=the_gate.upper_bound(long).tokens // 2))
+    with pytest.raises(BudgetEnded):
+        await the_gate.call(long, account)
+    monkeypatch.setattr("extagents.corpus.tokens.TokenCounter", Counter)
+    assert (await the_gate.call(long, account)).output == VERDICT
 
 
 async def test_a_local_model_passes_by_the_limiter() -> None:

@@ -324,6 +324,17 @@ async def test_a_hundred_calls_share_connections() -> None:
     assert account.usage.calls == len(endpoint.requests) == 100
 
 
+async def test_nothing_blocks_the_loop() -> None:
+    from blockbuster import blockbuster_ctx
+
+    async with FakeEndpoint(lambda _: f"Here you are: {TEXT}") as endpoint:
+        model = OpenAICompatible("gpt-4o-mini", base_url=endpoint.base_url)
+        with blockbuster_ctx():
+            called = await Gate({"default": model}).call(prompt(), Account("run"))
+            await model.aclose()
+    assert called.output == VERDICT
+
+
 # ------------------------------------------------------------------ what is known of a model
 
 
