@@ -338,6 +338,9 @@ def reason(question: Question, vocabulary: Vocabulary, facts: Sequence[Fact], *,
     evidence = prepare(question, vocabulary, facts)
     if not evidence or not question.terms:
         return Outcome(False, "", 0.0, (), ())
+    if len(question.options) == 2:
+        picked = choosing.option(question, vocabulary, evidence)
+        return Outcome(True, *picked, ()) if picked is not None else Outcome(False, "", 0.2, (), question.options)
     found = chains(question, vocabulary, evidence)
     best = max(found, key=lambda chain: (chain.covered, -chain.evidence[-1].label))
     queries = open_queries(question, best)
@@ -352,9 +355,6 @@ def reason(question: Question, vocabulary: Vocabulary, facts: Sequence[Fact], *,
     if question.yes_no:
         decided = choosing.yes_or_no(question, vocabulary, evidence, best.covered)
         return Outcome(*decided, queries)
-    if len(question.options) == 2:
-        picked = choosing.option(question, vocabulary, evidence)
-        return Outcome(True, *picked, ()) if picked is not None else Outcome(False, "", 0.2, (), question.options)
     ranked = [
         item for item in candidates(question, vocabulary, found) if item.traits["asked"] < 1.0 and item.traits["fit"] >= 0.1
     ]
