@@ -187,7 +187,7 @@ class RedisConnection:
 
 def store_error(error: Exception, where: str) -> StoreError:
     """A library's error as ours: one line that says what happened, a hint that says what to do; never a password."""
-    text = " ".join(str(error).split())[:160]
+    text = " ".join(str(error).split())
     message, hint, retryable = described(error, text)
     return StoreError(f"The memory {where} {message}.", hint=hint, retryable=retryable)
 
@@ -196,8 +196,10 @@ def described(error: Exception, text: str) -> tuple[str, str, bool]:
     """What happened, what to do, whether a retry can help. Inside scripts Redis 6 has no error classes, only texts."""
     if isinstance(error, AuthenticationError) or "WRONGPASS" in text or "NOAUTH" in text:
         return "refused the user or password", "Put them into the URL: redis://USER:PASSWORD@HOST.", False
-    if isinstance(error, NoPermissionError) or "NOPERM" in text or "ACL failure" in text:
-        return f"does not let this user do what is needed ({text})", f"The user needs {RIGHTS}.", False
+    if isinstance(error, NoPermissionError) or any(
+        sign in text for sign in ("NOPERM", "ACL failure", "user executing the script can't")
+    ):
+        return f"does not let this user do what is needed ({text[:160]})", f"The user needs {RIGHTS}.", False
     if isinstance(error, OutOfMemoryError) or "OOM" in text or "used memory > 'maxmemory'" in text:
         return "is full", "Raise its maxmemory, or free some with `extagents runs forget RUN`; then resume the run.", True
     if isinstance(error, ReadOnlyError) or "READONLY" in text or "read only replica" in text:
@@ -214,5 +216,5 @@ def described(error: Exception, text: str) -> tuple[str, str, bool]:
         hint = "Start the server or check the address; without --memory an embedded file is used."
         return "is out of reach", hint, True
     if isinstance(error, ResponseError):
-        return f"refused a command: {text}", "Redis 6.2 or Valkey is needed, or later.", False
-    return f"failed: {text}", "The server's log says more.", False
+        return f"refused a command: {text[:160]}", "Redis 6.2 or Valkey is needed, or later.", False
+    return f"failed: {text[:160]}", "The server's log says more.", False

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -94,7 +94,7 @@ async def test_every_write_renews_the_life_of_the_whole_run(memory: RedisMemory,
     async def renewed(key: str) -> bool:
         return bool(await client.ttl(key) > 1_000)
 
-    writes = [
+    writes: list[Callable[[], Awaitable[object]]] = [
         lambda: memory.post(a_report(shard="s9")),
         lambda: memory.update_run("run", status="partial"),
         lambda: memory.write_note("run", "n", {}),
