@@ -77,6 +77,7 @@ class Limiter:
             if known.limit >= known.cap or known.limit > cap:
                 known.limit = float(cap)
             known.cap = cap
+            known.good = float(cap)
             self._admit(known)
         return known
 

@@ -43,6 +43,8 @@ class LangChainModel:
         self._chat = _without_retries(chat)
         self._served = next((str(value) for key in _NAMES if (value := getattr(chat, key, None))), type(chat).__name__)
         self._name = name or f"langchain:{type(chat).__name__}:{self._served}"
+        # A chat model given as an object may go anywhere: it shares its limits with nobody.
+        self.endpoint = name or f"{self._name} {id(chat)}"
         self._window = window
         self._prices = prices
         self._secret = _secret(chat)

@@ -43,6 +43,11 @@ class FaultyModel:
     def local(self) -> bool:
         return self.inner.local
 
+    @property
+    def endpoint(self) -> str:
+        """The inner model's: faults of this one are faults of that endpoint."""
+        return str(getattr(self.inner, "endpoint", self.inner.name))
+
     async def complete(
         self, prompt: Prompt[T], *, timeout: float | None = None, on_delta: Callable[[str], None] | None = None
     ) -> Completion[T]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar, cast
 
@@ -15,6 +16,9 @@ from extagents.types import Usage
 T = TypeVar("T", bound=BaseModel)
 Reply = BaseModel | str | Exception
 Script = Callable[[Prompt[Any]], Any]
+
+
+_numbers = itertools.count(1)
 
 
 class ScriptedModel:
@@ -42,6 +46,7 @@ class ScriptedModel:
         self._name = name
         self._prices = prices
         self._local = local
+        self.endpoint = f"{name} #{next(_numbers)}"  # what one script makes of its limits is nothing to the next
         self._used: dict[str, int] = {}
         self.calls: list[Prompt[Any]] = []
         self.cancelled = 0

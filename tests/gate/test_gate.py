@@ -467,10 +467,19 @@ async def test_near_the_ceiling_tokens_are_counted_where_the_models_own_encoding
 async def test_a_local_model_passes_by_the_limiter() -> None:
     model = ScriptedModel(lambda _: VERDICT, local=True)
     the_gate = gate(model, concurrency=1)
-    endpoint = the_gate.limiter.endpoint(model.name)
+    endpoint = the_gate.limiter.endpoint(model.endpoint)
     await the_gate.limiter.acquire(endpoint, 1)  # the only place is taken
     called = await asyncio.wait_for(the_gate.call(prompt(), Account("run", Budget(cost=1.0))), 1)
     assert called.usage.cost == 0.0
+
+
+async def test_one_scripts_storm_is_nothing_to_the_next() -> None:
+    limiter = Limiter(4)
+    stormy = Gate({"default": failing(99, lambda: CallError("rate_limit", "no", retry_after=600.0))}, limiter=limiter)
+    with pytest.raises(DeadlineEnded):
+        await stormy.call(prompt(), Account("run", deadline=time.monotonic() + 5.0))
+    calm = Gate({"default": ScriptedModel(lambda _: VERDICT)}, limiter=limiter)
+    await asyncio.wait_for(calm.call(prompt(), Account("run")), 1)
 
 
 async def test_concurrency_is_the_cap_of_calls_in_flight() -> None:
