@@ -20,7 +20,7 @@ _BOUNDARY = re.compile(
     r"""
     (?<![.!?…])(?P<stop>[.!?…]++["'”’»)\]*_]*+)(?P<gap>\s++)    # a full stop with its closing quotes, then white space
     | [。！？；｡]++["'”’」』）】》〉]*+\s*+                         # Chinese and Japanese stops need no space
-    | …++["”’」』）】》]++\s*+                                     # ……” ends speech
+    | (?<!…)…++["”’」』）】》]++\s*+                                     # ……” ends speech
     | \n(?:[^\S\n]*+\n)++\s*+                                    # an empty line
     | \n(?=[^\S\n]*+(?:[-*+•·▪]|\d{1,3}[.)]|\#{1,6})[^\S\n])      # the next line is a list item or a heading
     """,

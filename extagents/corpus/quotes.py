@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from functools import lru_cache
 
 from rapidfuzz import fuzz
+from rapidfuzz.distance import Indel
 
 from extagents.text import fold, is_cjk
 from extagents.types import Frozen, Section, ShardText
@@ -40,15 +41,13 @@ def locate(quote: str, shard: ShardText) -> Located | None:
     Quotation marks around the quote are left out, and so are elisions ("…", "[...]"), whose parts must all be found, in order.
     Short quotes must be whole words. Fuzzy means at least 90 % alike (rapidfuzz' partial ratio) and 15 characters long.
     """
-    if len(quote.strip()) < 2:
-        return None
     bare = quote.strip(_WRAPPING)
+    if len(bare) < 2:
+        return None
     for wanted in dict.fromkeys((quote.strip(), bare)):
         for place, section in enumerate(shard.sections):
             if found := _exact(wanted, section.text):
                 return _located(place, section, found)
-    if len(bare) < 2:
-        return None
     parts = [part.strip(_WRAPPING) for part in _ELISION.split(bare)]
     parts = [part for part in parts if len(part) > 1]
     if not parts:
@@ -143,10 +142,23 @@ def _fuzzy(quote: str, text: str) -> Span | None:
         match = fuzz.partial_ratio_alignment(wanted, lower[low:high], score_cutoff=_SIMILAR)
         # Where the window is the shorter of the two, the ratio would be that of a part of the quote.
         if match and high - low >= len(wanted) and (best is None or match.score > best[0]):
-            best = (match.score, low + match.dest_start, low + match.dest_end)
+            start, end = _matched(wanted, lower[low:high], match.dest_start, match.dest_end)
+            best = (match.score, low + start, low + end)
     if best is None:
         return None
     return _unfold(_snap(folded, best[1], best[2]), offsets, text)
+
+
+def _matched(wanted: str, window: str, start: int, end: int) -> Span:
+    """From the first to the last run of characters that quote and window share: the ratio's own window has the quote's length,
+    whatever was left out or put in. [start, end) is that window."""
+    shortest = 2 if any(is_cjk(char) for char in wanted) else 3
+    runs = [
+        (code.dest_start, code.dest_end)
+        for code in Indel.opcodes(wanted, window)
+        if code.tag == "equal" and code.dest_end - code.dest_start >= shortest
+    ]
+    return (runs[0][0], runs[-1][1]) if runs else (start, end)
 
 
 def _candidates(wanted: str, text: str) -> Iterator[int]:

@@ -120,7 +120,7 @@ class _Packer:
 
     def _cut(self, position: int, text: str, header: int) -> None:
         """A document that fits no shard: piece after piece, each as long as its shard has room for."""
-        if self._pieces and self._limit - self._used < self._limit // 4:
+        if self._pieces and self._limit - self._used < max(self._limit // 4, header + 16):
             self._close()
         sample = text[:_CALIBRATION]
         per_token = len(sample) / max(1, self._count(sample))
