@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from extagents.cli.answer_view import print_answer
 from extagents.cli.live import View, events_into, view_for
 from extagents.cli.options import coordinator_of, question_of
+from extagents.cli.output import is_terminal
 from extagents.errors import UsageError
 
 if TYPE_CHECKING:
@@ -29,7 +30,9 @@ def run(options: argparse.Namespace) -> int:
     if options.resume and not options.run:
         raise UsageError("--resume goes on with a run that has a name.", hint="Name it: --run NAME --resume")
     with coordinator_of(options) as team:
-        view = view_for(team.settings.budget, quiet=options.quiet)
+        # A program that reads the JSON gets the notices in it, and one line on stderr if it fails.
+        quiet = options.quiet or (options.json and not is_terminal(sys.stderr))
+        view = view_for(team.settings.budget, quiet=quiet)
         with view, stoppable(team, view):
             answer: Answer = events_into(view, team.stream(question, options.over, run=options.run, resume=options.resume))
         print_answer(answer, as_json=options.json, quiet=options.quiet)

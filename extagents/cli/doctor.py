@@ -130,7 +130,7 @@ async def memory(settings: Settings) -> list[Check]:
     finally:
         await opened.aclose()
     found = [Check("memory", "ok", f"{_without_password(opened.url)} · {runs:,} runs")]
-    return found + [Check("memory", "note", warning) for warning in warnings]
+    return found + [Check("memory setup", "note", warning) for warning in warnings]
 
 
 def _without_password(url: str) -> str:

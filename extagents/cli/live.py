@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from extagents.budget import Budget
     from extagents.events import Event
 
+GRACE = 1.0  # seconds
 PHASES = {
     "load": "loading",
     "index": "indexing",
@@ -170,7 +171,10 @@ class Silence:
 
 
 class Lines(Silence):
-    """Plain lines: one a phase, and between them at most one every `every` seconds."""
+    """Plain lines: one a phase, and between them at most one every `every` seconds; none in the first second.
+
+    So a question that is answered, or refused, at once says nothing but that.
+    """
 
     def __init__(
         self, budget: Budget, stream: TextIO, *, every: float = 2.0, clock: Callable[[], float] = time.monotonic
@@ -179,6 +183,7 @@ class Lines(Silence):
         self._stream = stream
         self._every = every
         self._clock = clock
+        self._from = clock() + GRACE
         self._last = float("-inf")
         self._title = ""
 
@@ -186,7 +191,7 @@ class Lines(Silence):
         self.state.take(event)
         if event.type == "notice":
             self._write(f"notice: {one_line(event.message, 2_000)}")
-        elif event.type == "answer":
+        elif event.type == "answer" or self._clock() < self._from:
             return
         elif self.state.phase != self._title or self._clock() - self._last >= self._every:
             self._title, self._last = self.state.phase, self._clock()

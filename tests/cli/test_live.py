@@ -82,8 +82,11 @@ def test_plain_lines_are_one_a_phase_and_few_in_between(recorded_run):
     view = Lines(Budget(), stream, every=2.0, clock=lambda: now[0])
     read = recorded_run[6]
     with view:
+        events_into(view, recorded_run[:2])
+        assert stream.getvalue() == ""
+        now[0] = 1.0
         events_into(view, [*recorded_run[:6], *[read] * 100])
-        now[0] = 2.5
+        now[0] = 3.5
         answer = events_into(view, [read, read, *recorded_run[6:]])
     lines = stream.getvalue().splitlines()
     assert answer.answer == "Guido van Rossum"
