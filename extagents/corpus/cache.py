@@ -116,18 +116,18 @@ class Cache:
         """A JSON entry of a corpus, or None."""
         path = self._content(fingerprint) / f"{name}.json"
         try:
-            return json.loads(path.read_bytes())
-        except (OSError, ValueError):
+            return json.loads(path.read_bytes())["value"]
+        except (OSError, ValueError, KeyError, TypeError):
             return None
 
     def keep(self, fingerprint: str, name: str, value: Any) -> None:
         """Stores a JSON entry of a corpus."""
-        self._write(self._content(fingerprint) / f"{name}.json", json.dumps(value).encode("utf-8"))
+        self._write(self._content(fingerprint) / f"{name}.json", json.dumps({"value": value}).encode("utf-8"))
 
     def index(self, fingerprint: str) -> Path | None:
-        """The folder of a corpus' index, if there is one; marks the corpus as used."""
+        """The folder of a corpus' index, if there is one whose files are as they were; marks the corpus as used."""
         folder = self._content(fingerprint) / "index"
-        if not folder.is_dir():
+        if not folder.is_dir() or self.read(fingerprint, "index-files") != _sizes(folder):
             return None
         try:
             os.utime(folder.parent)
@@ -143,6 +143,9 @@ class Cache:
             made.mkdir(mode=0o700)
             try:
                 save(made)
+                for path in made.rglob("*"):
+                    path.chmod(0o700 if path.is_dir() else 0o600)
+                self.keep(fingerprint, "index-files", _sizes(made))
                 if place.exists():
                     shutil.move(place, old := self._beside(place))
                     shutil.rmtree(old, ignore_errors=True)
@@ -189,6 +192,11 @@ class Cache:
         except OSError as error:
             # Another process prunes at the same time.
             _log.info("cache not pruned: %s", said(error))
+
+
+def _sizes(folder: Path) -> dict[str, int]:
+    """The bytes of every file in a folder: enough to see one that was cut off."""
+    return {path.relative_to(folder).as_posix(): path.stat().st_size for path in sorted(folder.rglob("*")) if path.is_file()}
 
 
 def _digest(data: bytes) -> str:

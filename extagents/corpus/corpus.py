@@ -15,7 +15,7 @@ from extagents.corpus import loaders
 from extagents.corpus.cache import Cache, default_folder
 from extagents.corpus.files import File
 from extagents.corpus.formats import Extracted, title_of
-from extagents.corpus.shards import pack, pack_ranked
+from extagents.corpus.shards import GROWING, pack, pack_ranked
 from extagents.corpus.tokens import TokenCounter
 from extagents.errors import InputError
 from extagents.types import Document, Hit, Piece, Section, Shard, ShardText, Unreadable
@@ -54,7 +54,7 @@ class Corpus:
         self._cache = cache
         self._lock = threading.RLock()
         self._shards: dict[int, list[Shard]] = {}
-        self._ranked: dict[tuple[str, ...], list[Shard]] = {}
+        self._ranked: dict[tuple[object, ...], list[Shard]] = {}
         self._counts: dict[int, int] = {}
         self._index: Index | None = None
         # The index of a corpus whose documents are the first of these: it grows instead of being built again.
@@ -211,15 +211,19 @@ class Corpus:
             self._cache.keep(self.fingerprint, name, packed)
         return shards
 
-    def ranked_shards(self, queries: Sequence[str]) -> list[Shard]:
-        """Shards that grow down the index's ranking of the documents for these queries."""
-        key = tuple(queries)
+    def ranked_shards(
+        self, queries: Sequence[str], *, sizes: Sequence[tuple[int | None, int]] = GROWING
+    ) -> list[Shard]:
+        """Shards that grow down the index's ranking of the documents for these queries; `sizes` as in `pack_ranked`."""
+        key = (tuple(queries), tuple(sizes))
         with self._lock:
             if key not in self._ranked:
                 while len(self._ranked) >= _RANKINGS_KEPT:
                     del self._ranked[next(iter(self._ranked))]
                 ranking = self.index.rank_documents(queries)
-                self._ranked[key] = pack_ranked(self.documents, ranking, counter=self.counter, counts=self._counts)
+                self._ranked[key] = pack_ranked(
+                    self.documents, ranking, sizes=sizes, counter=self.counter, counts=self._counts
+                )
             return self._ranked[key]
 
     def shard_text(self, shard: Shard) -> ShardText:
