@@ -28,7 +28,7 @@ _YES_NO = re.compile(
     r"|may)\b(?!.*\bor not what\b)",
     re.IGNORECASE,
 )
-_YES_NO_ZH = re.compile(r"是否|是不是|有没有|能否|会不会|吗[？?]?\s*$|么[？?]\s*$")
+_YES_NO_ZH = re.compile(r"是否|是不是|有没有|能否|会不会|吗[？?]?\s*$|(?<![什怎那这多])么[？?]\s*$")
 _OPTIONS = re.compile(r"\bor\b", re.IGNORECASE)
 _EXPLAIN = re.compile(
     r"^\W*(?:why\b|how (?:do|does|did|can|could|is|are|was|were|to|should|would|come)\b|explain|describe|summari[sz]e"

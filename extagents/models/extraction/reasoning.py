@@ -76,6 +76,8 @@ SENTENCE = 0.5
 SENTENCE_OF_FEW = 0.85
 FEW = 5
 COVERED = 0.3
+# Pairs of characters that span two words of a question stand in no other sentence: Chinese covers are that much lower.
+CHINESE = 0.6
 
 
 @dataclass(frozen=True, slots=True)
@@ -344,7 +346,7 @@ def reason(question: Question, vocabulary: Vocabulary, facts: Sequence[Fact], *,
     found = chains(question, vocabulary, evidence)
     best = max(found, key=lambda chain: (chain.covered, -chain.evidence[-1].label))
     queries = open_queries(question, best)
-    if best.covered < COVERED:
+    if best.covered < COVERED * (CHINESE if question.chinese else 1.0):
         return Outcome(False, "", min(1.0, best.covered), (), queries)
     if kind == "summary" or question.explains:
         chosen = sorted(found, key=lambda chain: (-chain.covered, chain.evidence[-1].label))[: 2 if kind != "summary" else 8]
@@ -368,7 +370,8 @@ def reason(question: Question, vocabulary: Vocabulary, facts: Sequence[Fact], *,
     if confidence >= SPAN:
         return Outcome(True, text, confidence, labels, queries)
     # Too unsure of the span, sure enough of the sentence; a rung of few facts has not seen its rivals.
-    if first.chain.covered >= (SENTENCE if len(facts) >= FEW else SENTENCE_OF_FEW):
+    enough = (SENTENCE if len(facts) >= FEW else SENTENCE_OF_FEW) * (CHINESE if question.chinese else 1.0)
+    if first.chain.covered >= enough:
         return Outcome(True, first.chain.evidence[-1].quote, confidence, labels, queries)
     return Outcome(False, "", confidence, (), queries)
 
