@@ -23,7 +23,7 @@ from extagents.corpus.postings import Postings, build_postings
 from extagents.corpus.ranking import Layout, Ranking, Weights
 from extagents.types import Document
 
-FORMAT = 1
+FORMAT = 2
 """Version of the stored layout; an index of another version is built anew."""
 
 Method = Literal["full", "bm25"]
@@ -214,7 +214,8 @@ def _grow(old: dict[str, npt.NDArray[Any]], lexicon: t.Lexicon, documents: Seque
         inside = nm.defined_names(document.text)
         for offset, name in inside:
             if key := nm.phrase_key(name):
-                defined.append((key, first + bisect_right(cuts, offset, key=itemgetter(0)) - 1))
+                at = -1 if offset is None else first + bisect_right(cuts, offset, key=itemgetter(0)) - 1
+                defined.append((key, at))
         uncased |= {nm.phrase_key(name) for name in (*called, *(name for _, name in inside)) if nm.is_plain_word(name)}
 
     arrays: dict[str, npt.NDArray[Any]] = {

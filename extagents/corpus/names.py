@@ -53,19 +53,16 @@ def title_names(title: str, *, path: str = "") -> list[str]:
     return list(dict.fromkeys(name.strip() for name in names if name.strip()))
 
 
-def defined_names(text: str) -> list[tuple[int, str]]:
-    """Headings, defined symbols and quoted Chinese titles of a text, each with the character offset where it stands."""
-    found = (
-        [(match.start(), match.group(match.lastindex or 0)) for match in _HEADING.finditer(text)]
-        if "#" in text or "==" in text
-        else []
-    )
+def defined_names(text: str) -> list[tuple[int | None, str]]:
+    """Headings and defined symbols of a text, with the character offset where each stands, and quoted Chinese titles (None)."""
+    found: list[tuple[int | None, str]] = []
+    if "#" in text or "==" in text:
+        found += [(match.start(), match.group(match.lastindex or 0)) for match in _HEADING.finditer(text)]
     found += [(match.start(1), match.group(1)) for match in _SYMBOL.finditer(text)]
     if any(mark in text for mark in "《「『“"):
-        for match in _QUOTED.finditer(text):
-            name = match.group(match.lastindex or 0)
-            if any(t.is_ideograph(c) for c in name):
-                found.append((match.start(), name))
+        # To quote is to mention, not to define: a quoted name has no place of its own.
+        quoted = [match.group(match.lastindex or 0) for match in _QUOTED.finditer(text)]
+        found += [(None, name) for name in quoted if any(map(t.is_ideograph, name))]
     return found
 
 
@@ -94,7 +91,7 @@ def among(keys: npt.NDArray[np.uint64], key: np.uint64) -> bool:
 
 
 Pairs = tuple[npt.NDArray[np.uint64], npt.NDArray[np.int32]]
-"""Hashes of names, and for each a document or a passage."""
+"""Hashes of names, and for each a document or a passage, or -1."""
 
 
 @dataclass(frozen=True)
@@ -341,7 +338,7 @@ def _rows(kept: npt.NDArray[np.uint64], pairs: Pairs, *, limit: int) -> tuple[np
     name = np.searchsorted(kept, pairs[0])
     both = np.unique(np.stack((name, pairs[1])), axis=1) if len(name) else np.zeros((2, 0), np.int64)
     sizes = np.bincount(both[0], minlength=len(kept))
-    both = both[:, sizes[both[0]] <= limit]
+    both = both[:, (sizes[both[0]] <= limit) & (both[1] >= 0)]
     return _pointers(both[0], len(kept)), both[1].astype(np.int32)
 
 

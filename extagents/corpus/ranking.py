@@ -11,7 +11,7 @@ hold another name, the rarer the stronger. A hop in a question is a name that p 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -27,6 +27,8 @@ Floats = npt.NDArray[np.float32]
 
 MOST_TERMS = 64
 """Terms of a query that are looked at, the rarest ones: a pasted document as a question stays cheap."""
+LIKELY = 4_096
+"""Passages, the best by BM25, whose residual is worked out; a linked one beyond them counts as adding nothing."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +74,7 @@ class Layout:
 class _Query:
     numbers: list[int]  # terms that the corpus knows
     rarity: Floats  # their inverse document frequency
-    matrix: Floats  # their weight in every passage, terms × passages
+    columns: list[tuple[npt.NDArray[np.int32], Floats]]  # for each term the passages that hold it, and its weight there
     ideal: float  # the BM25 of a passage that holds nothing but the query
     names: dict[int, str]  # names in it that are in no longer one
     nested: set[int]  # all names in it
@@ -138,29 +140,33 @@ class Ranking:
     def bm25(self, query: str) -> tuple[Floats, float]:
         """BM25 of every passage, the best one 1, and the share of the query (0 … 1) that the best one covers."""
         asked = self._query(query, names=False)
-        return _normalised(asked.matrix.sum(axis=0), asked.ideal)
+        total = self._total(asked.columns)
+        top = float(total.max(initial=0.0))
+        return (total, 0.0) if top <= 0 else (total / np.float32(top), min(1.0, top / asked.ideal))
 
     def full(self, query: str) -> tuple[Floats, float]:
         """The score of every passage by names and hops, the best one 1, and the share of the query that BM25's best covers."""
         w = self._weights
         asked = self._query(query, names=True)
-        total: Floats = asked.matrix.sum(axis=0)
+        total = self._total(asked.columns)
         top = float(total.max(initial=0.0))
         if top <= 0:
             return total, 0.0
         share = min(1.0, top / asked.ideal)
-        self._discount(query, asked)
-        total = asked.matrix.sum(axis=0)
+        columns = self._discounted(query, asked)
+        total = self._total(columns)
         for number, name in asked.names.items():
-            if " " in name:
+            if self._is_phrase(number, name):
                 total[self._mentions.mentioning(number)] += np.float32(w.phrase * self._rarity[number] * self._log)
         first = total / np.float32(total.max())
         bonus = np.zeros_like(first)
         for number in asked.names:
             for document in self._mentions.owned(number).tolist():
-                bonus[self._first[document] : self._first[document + 1]] = w.title
+                inside = slice(self._first[document], self._first[document + 1])
+                # Of a long document not every passage is meant.
+                bonus[inside] = w.title * first[inside] / max(float(first[inside].max(initial=0.0)), 1e-6)
             bonus[self._mentions.at_home(number)] = w.title
-        score = self._hops(first + bonus, asked)
+        score = self._hops(first + bonus, asked, self._residuals(total, columns))
         return score / score.max(), share
 
     def _query(self, query: str, *, names: bool) -> _Query:
@@ -169,10 +175,6 @@ class Ranking:
         if len(numbers) > MOST_TERMS:
             numbers = sorted(numbers, key=self._postings.frequency)[:MOST_TERMS]
             terms = dict.fromkeys(map(str, numbers))
-        matrix = np.zeros((len(numbers), self._count), np.float32)
-        for row, number in enumerate(numbers):
-            passages, values = self._postings.column(number)
-            matrix[row, passages] = values
         frequency = np.array([self._postings.frequency(number) for number in numbers], np.float32)
         rarity = np.log(1 + (self._count - frequency + 0.5) / (frequency + 0.5)).astype(np.float32)
         unknown = (len(terms) - len(numbers)) * float(np.log(2 * self._count + 2))
@@ -180,46 +182,80 @@ class Ranking:
         return _Query(
             numbers,
             rarity,
-            matrix,
+            columns=[self._postings.column(number) for number in numbers],
             ideal=float(rarity.sum()) + unknown,
             names={number: name for name, number, within in found if not within},
             nested={number for _, number, _ in found},
         )
 
-    def _discount(self, query: str, asked: _Query) -> None:
-        """Takes weight from a name's words in passages that do not hold the name, unless the query has them elsewhere too."""
+    def _is_phrase(self, number: int, name: str) -> bool:
+        """Whether a name is of several words; Chinese characters that merely recur together are not counted as such."""
+        return " " in name or (t.is_ideograph(name[0]) and bool(self._mentions.defined[number]))
+
+    def _total(self, columns: list[tuple[npt.NDArray[np.int32], Floats]]) -> Floats:
+        total = np.zeros(self._count, np.float32)
+        for passages, values in columns:
+            total[passages] += values
+        return total
+
+    def _discounted(self, query: str, asked: _Query) -> list[tuple[npt.NDArray[np.int32], Floats]]:
+        """The columns, less for a name's words in passages that do not hold the name, unless the query has them elsewhere."""
+        columns = list(asked.columns)
         rows = {number: row for row, number in enumerate(asked.numbers)}
         terms = t.text_terms(query)
         for number, name in asked.names.items():
             owned = self._mentions.owned(number)
-            if not len(owned) and " " not in name:
+            if not len(owned) and not self._is_phrase(number, name):
                 continue
-            without = np.ones(self._count, np.bool_)
-            without[self._mentions.mentioning(number)] = False
+            kept = np.full(self._count, self._weights.inside, np.float32)
+            kept[self._mentions.mentioning(number)] = 1
             for document in owned.tolist():
-                without[self._first[document] : self._first[document + 1]] = False
+                kept[self._first[document] : self._first[document + 1]] = 1
             inner = t.text_terms(name)
             for term in set(inner):
                 row = rows.get(self._vocabulary.get(term, -1))
                 if row is not None and terms.count(term) == inner.count(term):
-                    asked.matrix[row, without] *= np.float32(self._weights.inside)
+                    passages, values = columns[row]
+                    columns[row] = passages, values * kept[passages]
+        return columns
 
-    def _hops(self, first: Floats, asked: _Query) -> Floats:
+    def _residuals(self, total: Floats, columns: list[tuple[npt.NDArray[np.int32], Floats]]) -> Callable[[list[int]], Floats]:
+        """A function from seeds to what every passage adds to each of them: seeds × passages, the best passage 1.
+
+        A seed covers a term as far as the term's weight in it comes near the highest that it has anywhere.
+        """
+        likely = np.flatnonzero(total > 0) if self._count <= LIKELY else np.sort(np.array(_best(total, LIKELY), np.int64))
+        place = np.full(self._count, -1, np.int64)
+        place[likely] = np.arange(len(likely))
+        matrix = np.zeros((len(columns), len(likely)), np.float32)
+        peaks = np.full((len(columns), 1), 1e-6, np.float32)
+        for row, (passages, values) in enumerate(columns):
+            at = place[passages]
+            matrix[row, at[at >= 0]] = values[at >= 0]
+            peaks[row] = max(float(values.max(initial=0.0)), 1e-6)
+
+        def residuals(seeds: list[int]) -> Floats:
+            covered = np.zeros((len(columns), len(seeds)), np.float32)
+            known = place[seeds] >= 0
+            covered[:, known] = matrix[:, place[seeds][known]]
+            added = np.maximum(0, 1 - covered / peaks).T @ matrix
+            everywhere = np.zeros((len(seeds), self._count), np.float32)
+            everywhere[:, likely] = added / np.maximum(added.max(axis=1, initial=0.0), 1e-6)[:, None]
+            return everywhere
+
+        return residuals
+
+    def _hops(self, first: Floats, asked: _Query, residuals: Callable[[list[int]], Floats]) -> Floats:
         w = self._weights
         score = first.copy()
-        peaks = np.maximum(asked.matrix.max(axis=1), 1e-6)[:, None]
         links: dict[int, tuple[npt.NDArray[np.int64], Floats]] = {}
         for step in range(1, w.steps + 1):
             seeds = _best(score, w.seeds)
             fresh = [seed for seed in seeds if seed not in links]
-            if fresh:
-                uncovered = np.maximum(0, 1 - asked.matrix[:, fresh] / peaks)
-                residual = uncovered.T @ asked.matrix
-                residual /= np.maximum(residual.max(axis=1), 1e-6)[:, None]
-                for seed, open_part in zip(fresh, residual, strict=True):
-                    linked, strength = self._links(seed, asked)
-                    strength *= w.base + w.gain * open_part[linked]
-                    links[seed] = linked, self._rivals(linked, strength)
+            for seed, residual in zip(fresh, residuals(fresh), strict=True):
+                linked, strength = self._links(seed, asked)
+                strength *= w.base + w.gain * residual[linked]
+                links[seed] = linked, self._rivals(linked, strength)
             reached = np.zeros_like(score)
             for seed in seeds:
                 linked, strength = links[seed]
@@ -303,11 +339,6 @@ def _best(score: Floats, count: int) -> list[int]:
         candidates = np.arange(len(score))
     order = candidates[np.argsort(-score[candidates], kind="stable")][:count]
     return [int(position) for position in order if score[position] > 0]
-
-
-def _normalised(total: Floats, ideal: float) -> tuple[Floats, float]:
-    top = float(total.max(initial=0.0))
-    return (total, 0.0) if top <= 0 else (total / np.float32(top), min(1.0, top / ideal))
 
 
 def _solid(word: str) -> bool:
