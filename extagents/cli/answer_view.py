@@ -71,7 +71,7 @@ def spent(answer: Answer) -> str:
     if usage.input_tokens or usage.output_tokens:
         cached = f" ({tokens(usage.cached_tokens)} cached)" if usage.cached_tokens else ""
         text += f" · {tokens(usage.input_tokens)} tokens in{cached}, {tokens(usage.output_tokens)} out"
-    if usage.cost is not None:
+    if usage.cost:
         text += f" · {money(usage.cost)}"
     if usage.retries:
         text += " · " + (f"{usage.retries:,} retries" if usage.retries > 1 else "1 retry")
@@ -111,12 +111,13 @@ def _citations(answer: Answer, width: int) -> Table:
     from rich.table import Table
     from rich.text import Text
 
-    table = Table.grid(padding=(0, 2))
+    table = Table.grid(padding=(0, 2), expand=True)
+    table.width = min(width, 100) - 2
     table.add_column(style="cyan", justify="right", no_wrap=True)
     wide = width >= 100
     if wide:
         table.add_column(max_width=36, overflow="fold")
-    table.add_column(max_width=min(width - 6, 94) - (38 if wide else 0), overflow="fold")
+    table.add_column(ratio=1, overflow="fold")
     for number, citation in enumerate(answer.citations[:MOST_CITATIONS], 1):
         quote = Text(f"“{one_line(citation.quote, 240)}”", style="italic")
         where = Text(place(citation), style="cyan")
@@ -154,7 +155,8 @@ def _facts(answer: Answer, width: int) -> Table:
     if coverage.failed:
         table.add_row("failed", Text(f"{count(coverage.failed, 'shard')} could not be read", style="yellow"))
     table.add_row("spent", Text(f"{spent(answer)} · {duration(answer.seconds)}"))
-    table.add_row("model", Text(safe(answer.model)))
+    if answer.model:
+        table.add_row("model", Text(safe(answer.model)))
     if answer.run_id:
         table.add_row("run", Text(safe(answer.run_id)))
     for notice in answer.notices:

@@ -24,16 +24,17 @@ from extagents.cli.output import console, count, duration, is_terminal, one_line
 from extagents.errors import ExtAgentsError
 
 if TYPE_CHECKING:
-    from rich.console import Console, RenderableType
+    from rich.console import Console
 
     from extagents.coordinator import Coordinator
     from extagents.corpus.corpus import Corpus
     from extagents.types import Answer
 
 QUESTIONS = (
-    ("a lookup", "Who wrote the smtpd module?"),
-    ("two steps", "Which class does the class that http.server uses by default inherit from?"),
-    ("nothing answers it", "Who won the football world cup in 1998?"),
+    ("a lookup", "Who contributed the timer class of the threading module?"),
+    ("two steps", "Which RFC describes the algorithm of the module that secrets takes compare_digest from?"),
+    ("a date", "In which year was the programming language developed that turtle graphics was part of?"),
+    ("no answer", "How many moons does Jupiter have?"),
 )
 # Tests of the library, and what was installed beside it, are no part of what it says.
 LEFT_OUT = ("site-packages", "dist-packages", "test", "tests", "idle_test", "__pycache__", "lib2to3", "turtledemo")
@@ -105,8 +106,9 @@ def _play(out: Console, progress: TextIO) -> int:
     pretty = out.is_terminal
     started = time.perf_counter()
     folder = library()
+    known = _indexed(folder)
     corpus, seconds = _load(folder, progress)
-    _head(out, folder, corpus, seconds, pretty)
+    _head(out, corpus, seconds, known, pretty)
     asked = []
     with Coordinator(settings=settings) as team:
         for number, (kind, question) in enumerate(QUESTIONS, 1):
@@ -118,6 +120,13 @@ def _play(out: Console, progress: TextIO) -> int:
                 return 4
     _tail(out, asked, folder, time.perf_counter() - started, pretty)
     return 0
+
+
+def _indexed(folder: Path) -> bool:
+    """Whether the cache holds the folder from an earlier time."""
+    from extagents.corpus.cache import Cache, default_folder
+
+    return Cache(default_folder()).sources([folder], (None, None)).exists()
 
 
 def _load(folder: Path, progress: TextIO) -> tuple[Corpus, float]:
@@ -148,10 +157,12 @@ def _ask(team: Coordinator, kind: str, question: str, corpus: Corpus, progress: 
     return Asked(kind, question, answer, time.perf_counter() - started)
 
 
-def _head(out: Console, folder: Path, corpus: Corpus, seconds: float, pretty: bool) -> None:
+def _head(out: Console, corpus: Corpus, seconds: float, known: bool, pretty: bool) -> None:
     size = sum(len(document.text) for document in corpus.documents)
     read = f"{len(corpus.documents):,} files · {size / 1e6:.1f} million characters · {tokens(corpus.tokens)} tokens"
     speed = f"read and indexed in {duration(seconds)}, {tokens(round(corpus.tokens / max(seconds, 1e-3)))} tokens a second"
+    if known:
+        speed = f"index taken from the cache in {duration(seconds)}"
     if not pretty:
         print(f"The source of Python {platform.python_version()}'s standard library: {read}; {speed}.", file=out.file)
         return
@@ -170,10 +181,13 @@ def _title(out: Console, kind: str, question: str, pretty: bool) -> None:
     if not pretty:
         print(f"\n{kind}: {question}", file=out.file)
         return
+    from rich.table import Table
     from rich.text import Text
 
+    table = Table.grid(padding=(0, 2, 0, 1))
+    table.add_row(Text(kind, style="cyan", no_wrap=True), Text(question, style="bold"))
     out.print()
-    out.print(Text.assemble((f" {kind}  ", "cyan"), (question, "bold")))
+    out.print(table)
 
 
 def _show(out: Console, asked: Asked, pretty: bool) -> None:
@@ -208,22 +222,24 @@ def _tail(out: Console, asked: list[Asked], folder: Path, seconds: float, pretty
         "With a language model:",
     ]
     commands = [
-        "export OPENAI_API_KEY=…  EXTAGENTS_MODEL=openai:gpt-4o-mini",
-        "make demo",
-        "# a server of your own (vLLM, llama.cpp, …): EXTAGENTS_MODEL=openai:NAME  EXTAGENTS_BASE_URL=http://localhost:8000/v1",
+        "export OPENAI_API_KEY=…  EXTAGENTS_MODEL=openai:gpt-4o-mini && make demo",
+        "# or a server of your own (vLLM, llama.cpp, …):",
+        "export EXTAGENTS_MODEL=openai:NAME  EXTAGENTS_BASE_URL=http://localhost:8000/v1",
+        "# the same library on the command line:",
         f'.venv/bin/extagents ask "…" --over {_shown(folder)}',
     ]
     if not pretty:
         print("\n" + "\n".join([done, *hint, *(f"  {command}" for command in commands)]), file=out.file)
         return
-    from rich.console import Group
     from rich.panel import Panel
     from rich.text import Text
 
-    parts: list[RenderableType] = [Text(done), Text("\n" + " ".join(hint))]
-    parts += [Text(f"  {command}", style="dim" if command.startswith("#") else "green") for command in commands]
     out.print()
-    out.print(Panel(Group(*parts), border_style="cyan", padding=(0, 1), width=min(out.width, WIDTH)))
+    out.print(Panel(Text(done), border_style="cyan", padding=(0, 1), width=min(out.width, WIDTH)))
+    out.print(Text(" " + " ".join(hint)))
+    for command in commands:
+        # Lines to be copied are never broken.
+        out.print(Text(f"   {command}", style="dim" if command.startswith("#") else "green"), soft_wrap=True)
 
 
 def _shown(folder: Path) -> str:

@@ -87,7 +87,8 @@ class RunState:
             case "facts":
                 self.facts = event.total
                 if event.facts:
-                    self.newest = f"{PurePath(event.facts[-1].document).name}: {event.facts[-1].claim}"
+                    document, claim = PurePath(event.facts[-1].document).name, event.facts[-1].claim
+                    self.newest = claim if claim.startswith(document) else f"{document}: {claim}"
             case "rung" | "verdict":
                 if event.type == "rung":
                     self.phase = "reason"
@@ -133,7 +134,7 @@ class RunState:
         calls = count(usage.calls, "call") if budget.calls is None else f"{usage.calls:,} of {budget.calls:,} calls"
         spent = tokens(usage.input_tokens + usage.output_tokens)
         parts = [calls, f"{spent} tokens" if budget.tokens is None else f"{spent} of {tokens(budget.tokens)} tokens"]
-        if usage.cost is not None or budget.cost is not None:
+        if usage.cost or budget.cost is not None:
             parts.append(money(usage.cost or 0.0) + (f" of {money(budget.cost)}" if budget.cost is not None else ""))
         return " · ".join(parts)
 
