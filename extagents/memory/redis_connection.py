@@ -61,10 +61,10 @@ class RedisConnection:
     def __init__(self, url: str) -> None:
         self._shown = shown(url)
         self._reached = False
-        pool = aioredis.BlockingConnectionPool.from_url(
+        # Calls beyond the connections wait here, in order: thousands that wait inside the pool would starve the loop.
+        self._places = asyncio.Semaphore(MOST_CONNECTIONS)
+        pool = aioredis.ConnectionPool.from_url(
             url,
-            max_connections=MOST_CONNECTIONS,
-            timeout=None,
             socket_connect_timeout=CONNECT_SECONDS,
             socket_timeout=REPLY_SECONDS,
             health_check_interval=30,
@@ -135,16 +135,18 @@ class RedisConnection:
         return await self._patiently(call)
 
     async def _patiently(self, call: Callable[[int], Awaitable[T]]) -> T:
-        started = time.monotonic()
+        started = 0.0
         attempt = 0
         while True:
             try:
-                reply = await call(attempt)
+                async with self._places:
+                    started = started or time.monotonic()
+                    reply = await call(attempt)
             except (RedisError, OSError) as error:
                 patience = LATER_PATIENCE if self._reached else FIRST_PATIENCE
-                waited = time.monotonic() - started
-                passing = isinstance(error, PASSING) and not isinstance(error, AuthenticationError)
-                if not passing or waited >= patience:
+                # A first timeout may be this process' own doing: a busy loop sees the clock before the answer.
+                again = time.monotonic() - started < patience or (attempt == 0 and isinstance(error, TimeoutError))
+                if not again or not isinstance(error, PASSING) or isinstance(error, AuthenticationError):
                     raise store_error(error, self._shown) from error
                 await asyncio.sleep(min(0.02 * 2**attempt, 0.5))
                 attempt += 1

@@ -121,6 +121,8 @@ def test_facts_are_ranked_by_relevance_then_by_sources_and_none_is_cut() -> None
 def test_a_report_counts_once() -> None:
     one = report(fact("Ada wrote it", (0, 9)))
     assert Ledger.of([one, one]).ranked == Ledger.of([one]).extend([one]).ranked == Ledger.of([one]).ranked
+    same_key = report(fact("Bob wrote it", (50, 59)))
+    assert Ledger.of([one]).extend([same_key]).ranked == Ledger.of([one]).ranked
 
 
 def test_knowledge_leaves_out_what_only_this_shard_knows() -> None:
