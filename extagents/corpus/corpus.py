@@ -7,6 +7,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,7 +16,7 @@ from extagents.corpus import loaders
 from extagents.corpus.cache import Cache, default_folder
 from extagents.corpus.files import File
 from extagents.corpus.formats import Extracted, title_of
-from extagents.corpus.shards import GROWING, pack, pack_ranked
+from extagents.corpus.shards import GROWING, Counts, pack, pack_ranked
 from extagents.corpus.tokens import TokenCounter
 from extagents.errors import InputError
 from extagents.types import Document, Hit, Piece, Section, Shard, ShardText, Unreadable
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 _REASONS_SHOWN = 3
 _RANKINGS_KEPT = 8
+_COUNTS_KEPT = 500_000
 
 
 class Corpus:
@@ -55,7 +57,7 @@ class Corpus:
         self._lock = threading.RLock()
         self._shards: dict[int, list[Shard]] = {}
         self._ranked: dict[tuple[object, ...], list[Shard]] = {}
-        self._counts: dict[int, int] = {}
+        self._counts: Counts | None = None
         self._index: Index | None = None
         # The index of a corpus whose documents are the first of these: it grows instead of being built again.
         self._smaller: tuple[Index, int] | None = None
@@ -205,15 +207,14 @@ class Corpus:
             known = _unpacked(self._cache.read(self.fingerprint, name))
             if known is not None:
                 return known
-        shards = pack(self.documents, shard_tokens=shard_tokens, counter=self.counter, counts=self._counts)
+        with self._remembered() as counts:
+            shards = pack(self.documents, shard_tokens=shard_tokens, counter=self.counter, counts=counts)
         if self._cache:
             packed = [[shard.id, shard.tokens, [[p.document, p.start, p.end] for p in shard.pieces]] for shard in shards]
             self._cache.keep(self.fingerprint, name, packed)
         return shards
 
-    def ranked_shards(
-        self, queries: Sequence[str], *, sizes: Sequence[tuple[int | None, int]] = GROWING
-    ) -> list[Shard]:
+    def ranked_shards(self, queries: Sequence[str], *, sizes: Sequence[tuple[int | None, int]] = GROWING) -> list[Shard]:
         """Shards that grow down the index's ranking of the documents for these queries; `sizes` as in `pack_ranked`."""
         key = (tuple(queries), tuple(sizes))
         with self._lock:
@@ -221,10 +222,22 @@ class Corpus:
                 while len(self._ranked) >= _RANKINGS_KEPT:
                     del self._ranked[next(iter(self._ranked))]
                 ranking = self.index.rank_documents(queries)
-                self._ranked[key] = pack_ranked(
-                    self.documents, ranking, sizes=sizes, counter=self.counter, counts=self._counts
-                )
+                with self._remembered() as counts:
+                    shards = pack_ranked(self.documents, ranking, sizes=sizes, counter=self.counter, counts=counts)
+                self._ranked[key] = shards
             return self._ranked[key]
+
+    @contextmanager
+    def _remembered(self) -> Iterator[Counts]:
+        """The token counts known so far, kept with what is added to them: counting is most of the work of packing."""
+        name = f"counts-{self.counter.encoding}"
+        if self._counts is None:
+            known = self._cache.read(self.fingerprint, name) if self._cache else None
+            self._counts = _counts(known) if isinstance(known, list) else {}
+        before = len(self._counts)
+        yield self._counts
+        if self._cache and before < len(self._counts) <= _COUNTS_KEPT:
+            self._cache.keep(self.fingerprint, name, [[*span, tokens] for span, tokens in self._counts.items()])
 
     def shard_text(self, shard: Shard) -> ShardText:
         """A shard with the text of its pieces."""
@@ -362,6 +375,14 @@ def _nothing(paths: Sequence[Path], unreadable: Sequence[Unreadable]) -> InputEr
     return InputError(
         f"Nothing readable in {where} ({reasons}{more}).", hint="Give text, Markdown, HTML, JSON, CSV, code or PDF."
     )
+
+
+def _counts(packed: list[Any]) -> Counts:
+    """Token counts from the cache; none if they are not what was written."""
+    try:
+        return {(document, start, end): tokens for document, start, end, tokens in packed}
+    except (TypeError, ValueError):
+        return {}
 
 
 def _unpacked(packed: Any) -> list[Shard] | None:

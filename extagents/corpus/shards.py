@@ -11,6 +11,9 @@ from extagents.errors import SettingsError
 from extagents.text import line_spans, paragraph_spans, sentence_spans
 from extagents.types import Document, Piece, Shard
 
+Counts = dict[tuple[int, int, int], int]
+"""Tokens of spans of documents, by (document position, start, end): what was counted once for a corpus."""
+
 GROWING = ((16_000, 2_000), (32_000, 4_000), (None, 8_000))
 """Sizes down a ranking: shards of 2,000 tokens up to the best 16,000, of 4,000 up to 32,000, then of 8,000 (measured:
 small shards find more, large ones cost fewer calls, and what is found stands mostly at the top of the ranking)."""
@@ -36,14 +39,14 @@ def header_tokens(title: str) -> int:
 
 
 def pack(
-    documents: Sequence[Document], *, shard_tokens: int, counter: TokenCounter, counts: dict[int, int] | None = None
+    documents: Sequence[Document], *, shard_tokens: int, counter: TokenCounter, counts: Counts | None = None
 ) -> list[Shard]:
     """Shards of at most `shard_tokens` tokens in corpus order, headers included; joined, they are the documents.
 
     Documents that fit stay whole and share shards; longer ones are cut at headings, then paragraphs, then sentences (code and
     tables at lines), then white space, then anywhere. The limit holds for the counter's exact `count` of every section. A
-    limit too small for a header and 16 tokens of text is raised to that. `counts` remembers the tokens of whole documents from
-    one packing to the next. Raises SettingsError below 1.
+    limit too small for a header and 16 tokens of text is raised to that. `counts` remembers the tokens of spans from one
+    packing to the next. Raises SettingsError below 1.
     """
     if shard_tokens < 1:
         raise SettingsError(f"A shard of {shard_tokens} tokens cannot hold anything.", hint="Give a size of at least 1.")
@@ -56,7 +59,7 @@ def pack_ranked(
     *,
     sizes: Sequence[tuple[int | None, int]] = GROWING,
     counter: TokenCounter,
-    counts: dict[int, int] | None = None,
+    counts: Counts | None = None,
 ) -> list[Shard]:
     """Shards that grow down a ranking of document positions (best first); documents that it leaves out follow in their order.
 
@@ -79,10 +82,10 @@ class _Packer:
         documents: Sequence[Document],
         counter: TokenCounter,
         limit: Callable[[int], int],
-        counts: dict[int, int] | None,
+        counts: Counts | None,
     ) -> None:
         self._documents = documents
-        self._counts = {} if counts is None else counts
+        self._counts: Counts = {} if counts is None else counts
         self._count = counter.count
         self._limit_after = limit
         self._shards: list[Shard] = []
@@ -99,7 +102,7 @@ class _Packer:
             header = header_tokens(document.title)
             # No token spans more than 40 characters of real text: beyond that a document cannot fit, and is not counted whole.
             if len(document.text) <= 40 * self._limit:
-                tokens = header + self._whole(position)
+                tokens = header + self._tokens(position, 0, len(document.text))
                 # A long document may be cut to fill a shard; a short one never is.
                 if self._used + tokens > self._limit and self._pieces and not self._worth_cutting(tokens):
                     self._close()
@@ -110,10 +113,11 @@ class _Packer:
         self._close()
         return self._shards
 
-    def _whole(self, position: int) -> int:
-        if position not in self._counts:
-            self._counts[position] = self._count(self._documents[position].text)
-        return self._counts[position]
+    def _tokens(self, position: int, start: int, end: int) -> int:
+        span = (position, start, end)
+        if span not in self._counts:
+            self._counts[span] = self._count(self._documents[position].text[start:end])
+        return self._counts[span]
 
     def _worth_cutting(self, tokens: int) -> bool:
         return tokens > self._limit // 2 and self._limit - self._used >= self._limit // 4
@@ -122,12 +126,12 @@ class _Packer:
         """A document that fits no shard: piece after piece, each as long as its shard has room for."""
         if self._pieces and self._limit - self._used < max(self._limit // 4, header + 16):
             self._close()
-        sample = text[:_CALIBRATION]
-        per_token = len(sample) / max(1, self._count(sample))
+        sample = min(len(text), _CALIBRATION)
+        per_token = sample / self._tokens(position, 0, sample)
         start = 0
         while start < len(text):
             room = max(16, self._limit - self._used - header)
-            end, tokens = self._piece(text, start, room, per_token)
+            end, tokens = self._piece(position, start, room, per_token)
             if end - start > _CALIBRATION // 2:
                 per_token = (end - start) / tokens
             self._add(Piece(document=position, start=start, end=end), header + tokens)
@@ -135,12 +139,13 @@ class _Packer:
             if start < len(text):
                 self._close()
 
-    def _piece(self, text: str, start: int, room: int, per_token: float) -> tuple[int, int]:
+    def _piece(self, position: int, start: int, room: int, per_token: float) -> tuple[int, int]:
         """The end of the piece of at most `room` tokens that starts at `start`, and its tokens."""
+        text = self._documents[position].text
         size = max(1, int(room * per_token * 0.99))
         while True:
             end = len(text) if start + size >= len(text) else _last_pause(text, start, start + size)
-            tokens = self._count(text[start:end])
+            tokens = self._tokens(position, start, end)
             if tokens <= room or end - start == 1:
                 return end, tokens
             size = max(1, min(size - 1, int((end - start) * room / tokens * 0.98)))
