@@ -8,6 +8,7 @@ that this fact leaves open: the hop of a two-step question.
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -127,7 +128,7 @@ def read(
 
     `hops` is how often the shard's own best sentences are followed to others of the same shard.
     """
-    places = [_Place(question, vocabulary, section) for section in sections]
+    places = _places(question, vocabulary, sections)
     found: list[Found] = []
     for place in places:
         found.extend(place.sentences(leads))
@@ -151,24 +152,55 @@ def read(
     return _chosen(found, most)
 
 
+def _places(question: Question, vocabulary: Vocabulary, sections: Sequence[Section]) -> list[_Place]:
+    """The sections, ready to be read. Terms are looked for once in all of them together: short documents come by the dozen."""
+    lowers = [lowered(section.text[:_SCANNED]) for section in sections]
+    hits: list[list[tuple[int, int, float]]] = [[] for _ in sections]
+    titles: list[Cover] = [{} for _ in sections]
+    text_starts, title_starts = _starts(lowers), _starts([section.title for section in sections])
+    text = "\n".join(lowers)
+    title = "\n".join(lowered(section.title) for section in sections)
+    most = 64 + 8 * len(sections)
+    for index, term in enumerate(question.terms):
+        for needle in term.needles:
+            for start, _ in vocabulary.find(text, needle, most=most):
+                at = bisect_right(text_starts, start) - 1
+                hits[at].append((start - text_starts[at], index, needle.share))
+            for start, _ in vocabulary.find(title, needle, most=most):
+                cover = titles[bisect_right(title_starts, start) - 1]
+                cover[index] = max(needle.share, cover.get(index, 0.0))
+    return [
+        _Place(question, vocabulary, section, lowers[at], sorted(hits[at]), titles[at]) for at, section in enumerate(sections)
+    ]
+
+
+def _starts(texts: Sequence[str]) -> list[int]:
+    starts, at = [], 0
+    for text in texts:
+        starts.append(at)
+        at += len(text) + 1
+    return starts
+
+
 class _Place:
     """One section while it is read: its lowered text, and where the question's terms stand."""
 
-    def __init__(self, question: Question, vocabulary: Vocabulary, section: Section) -> None:
+    def __init__(
+        self,
+        question: Question,
+        vocabulary: Vocabulary,
+        section: Section,
+        lower: str,
+        hits: list[tuple[int, int, float]],
+        in_title: Cover,
+    ) -> None:
         self.question, self.vocabulary, self.section = question, vocabulary, section
-        self.lower = lowered(section.text[:_SCANNED])
-        self.title = lowered(section.title)
+        self.lower, self.hits, self.in_title = lower, hits, in_title
         self.clean = lowered(clean_title(section.title))
-        self.in_title = cover(question, vocabulary, self.title)
-        self.hits: list[tuple[int, int, float]] = []
-        for index, term in enumerate(question.terms):
-            for needle in term.needles:
-                self.hits.extend((start, index, needle.share) for start, _ in vocabulary.find(self.lower, needle))
-        self.hits.sort()
         own: Cover = {}
-        for _, index, share in self.hits:
+        for _, index, share in hits:
             own[index] = max(share, own.get(index, 0.0))
-        self.potential = weigh(question, merged((own, 1.0), (self.in_title, TITLE_SHARE)))
+        self.potential = weigh(question, merged((own, 1.0), (in_title, TITLE_SHARE))) if own or in_title else 0.0
         self._spans: dict[tuple[int, ...], list[tuple[int, int]]] = {}
 
     def holds_lead(self, lead: Lead) -> bool:
@@ -235,6 +267,8 @@ class _Place:
         found: list[Found] = []
         for i, (start, end) in enumerate(spans):
             own = covers[i]
+            if not (own or linked or (i and covers[i - 1]) or (i + 1 < len(spans) and covers[i + 1])):
+                continue
             around = [(covers[j], NEIGHBOUR_SHARE) for j in (i - 1, i + 1) if 0 <= j < len(spans)]
             full = merged((own, 1.0), (self.in_title, TITLE_SHARE), *around)
             first = weigh(self.question, full)

@@ -112,8 +112,10 @@ def spans_in(quote: str, title: str, *, kind: AnswerType, chinese: bool) -> list
 
 def clean_title(title: str) -> str:
     """A title without its disambiguation in brackets, its file ending and its markup."""
-    title = re.sub(r"\s*[(（][^()（）]*[)）]\s*$", "", title).strip(" #*=\t")
-    return title
+    title = title[:200].strip(" #*=\t")
+    if title.endswith((")", "）")):
+        title = title[: max(title.rfind("("), title.rfind("（"), 0)].rstrip() or title
+    return title.removesuffix(".py")
 
 
 def _parts(name: str) -> list[tuple[int, int]]:

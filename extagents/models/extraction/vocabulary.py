@@ -14,7 +14,7 @@ from extagents.text import is_cjk
 _WORD = re.compile(r"\w+")
 _WORD_AT = re.compile(r"\w+(?:['’]s?\b)?")
 _CACHED_WORDS = 200_000
-_FINDS_PER_NEEDLE = 64
+_PLACES = 64
 
 
 @lru_cache(maxsize=1)
@@ -108,13 +108,13 @@ class Vocabulary:
             common += 1
         return Needle(word[:common] if common >= 3 else word, key, share, True)
 
-    def find(self, lower: str, needle: Needle) -> list[tuple[int, int]]:
-        """Where the needle's term stands in a lowered text, at most 64 places."""
+    def find(self, lower: str, needle: Needle, *, most: int = _PLACES) -> list[tuple[int, int]]:
+        """Where the needle's term stands in a lowered text, in order, at most `most` places."""
         places: list[tuple[int, int]] = []
         prefix, bounded = needle.prefix, needle.bounded
         at = lower.find(prefix)
         tries = 0
-        while at >= 0 and tries < 8 * _FINDS_PER_NEEDLE:
+        while at >= 0 and tries < 8 * most:
             tries += 1
             if not bounded:
                 places.append((at, at + len(prefix)))
@@ -123,7 +123,7 @@ class Vocabulary:
                 word = match.group() if match else prefix
                 if word == prefix or (len(word) <= 40 and self.key(word) == needle.key):
                     places.append((at, at + len(word)))
-            if len(places) >= _FINDS_PER_NEEDLE:
+            if len(places) >= most:
                 break
             at = lower.find(prefix, at + len(prefix))
         return places
