@@ -6,7 +6,10 @@ Run: python -m extagents.cli.demo [--picture FILE.svg]
 from __future__ import annotations
 
 import argparse
+import io
+import os
 import platform
+import re
 import shutil
 import sys
 import sysconfig
@@ -82,19 +85,26 @@ def main(arguments: list[str] | None = None) -> int:
     except ExtAgentsError as error:
         sys.stderr.write(f"error: {error}\n")
         return 1
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except KeyboardInterrupt:
+        sys.stderr.write("Interrupted.\n")
+        return 130
 
 
 def _draw(path: Path) -> int:
     """The demo on a console that is recorded."""
-    import io
-
+    from rich._export_format import CONSOLE_SVG_FORMAT
     from rich.console import Console
 
     out = Console(record=True, width=WIDTH, file=io.StringIO(), force_terminal=True, color_system="truecolor", highlight=False)
     out.print("[bold green]$[/] make demo")
     status = _play(out, sys.stderr)
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(out.export_svg(title="extagents", unique_id="extagents"), encoding="utf-8")
+    # Without the web fonts: a picture in a repository asks no other host for anything.
+    form = re.sub(r"@font-face \{\{.*?\}\}\s*", "", CONSOLE_SVG_FORMAT, flags=re.DOTALL)
+    path.write_text(out.export_svg(title="extagents", unique_id="extagents", code_format=form), encoding="utf-8")
     return status
 
 
