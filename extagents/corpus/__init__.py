@@ -1,1 +1,1 @@
-
+"""Documents: read, counted, sharded, indexed, and quotes found in them again."""
