@@ -224,7 +224,7 @@ def _tail(out: Console, asked: list[Asked], folder: Path, seconds: float, pretty
     model = asked[-1].answer.model
     done = (
         f"{count(len(asked), 'question')} in {duration(answering)}: {tokens(read)} tokens read in {calls:,} calls, "
-        f"{speed} tokens a second. The whole demo: {duration(seconds)}."
+        f"{speed} tokens a second · {duration(seconds)} in all"
     )
     hint = [
         f"This was {model}"
@@ -246,7 +246,7 @@ def _tail(out: Console, asked: list[Asked], folder: Path, seconds: float, pretty
 
     out.print()
     out.print(Panel(Text(done), border_style="cyan", padding=(0, 1), width=min(out.width, WIDTH)))
-    out.print(Text(" " + " ".join(hint)))
+    out.print(Text("\n".join(f" {line}" for line in hint)))
     for command in commands:
         # Lines to be copied are never broken.
         out.print(Text(f"   {command}", style="dim" if command.startswith("#") else "green"), soft_wrap=True)
