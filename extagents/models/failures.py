@@ -78,7 +78,7 @@ def scrub(text: str, secret: str) -> str:
     """The text without the secret, also where a server shows only the ends of it (`sk-ab***yz`)."""
     if secret and len(secret) >= 4:
         text = text.replace(secret, "***")
-    return re.sub(r"\b(sk|pk|key|tok)[-_][\w*.-]{6,}", "***", text)
+    return re.sub(r"\b(sk|pk|key|tok)[-_][\w*.-]{6,}|[\w.-]*\*{3,}[\w*.-]*", "***", text)
 
 
 def _kind(status: int, code: str, message: str) -> CallErrorKind:

@@ -319,12 +319,20 @@ async def test_a_hundred_concurrent_calls_never_exceed_the_budget(ceiling: Budge
 
 async def test_a_call_waits_for_what_others_hold_instead_of_giving_up() -> None:
     """Upper bounds are far above what calls cost: two that do not fit together fit one after the other."""
-    model = ScriptedModel(lambda _: VERDICT)
+    gone = asyncio.Event()
+
+    async def wait() -> Verdict:
+        await gone.wait()
+        return VERDICT
+
+    model = ScriptedModel(lambda _: wait())
     the_gate = gate(model)
     bound = the_gate.upper_bound(prompt()).tokens
     account = Account("run", Budget(tokens=bound + bound // 2))
-    called = await asyncio.gather(the_gate.call(prompt(), account), the_gate.call(prompt(), account))
-    assert [item.output for item in called] == [VERDICT, VERDICT]
+    tasks = [asyncio.create_task(the_gate.call(prompt(), account)) for _ in range(2)]
+    await until(lambda: model.in_flight == 1)
+    gone.set()
+    assert [(await task).output for task in tasks] == [VERDICT, VERDICT]
     assert model.most_in_flight == 1
 
 

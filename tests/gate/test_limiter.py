@@ -179,7 +179,7 @@ async def test_full_speed_is_back_within_ten_seconds_after_a_storm(
 
 async def test_scattered_refusals_leave_most_of_the_speed(clock: Clock) -> None:
     """Three refusals in a hundred, whatever the load, say nothing about the load."""
-    limiter = Limiter(128, clock=clock, sleep=clock.sleep)
+    limiter = Limiter(256, clock=clock, sleep=clock.sleep)
     endpoint = limiter.endpoint("a")
     done = calls = 0
 
@@ -188,17 +188,18 @@ async def test_scattered_refusals_leave_most_of_the_speed(clock: Clock) -> None:
         while True:
             place = await limiter.acquire(endpoint, 8000, priority=2)
             calls += 1
-            if calls * 37 % 100 < 3:
+            mine = calls
+            if mine * 37 % 1000 < 30:
                 await clock.sleep(0.01)
                 limiter.trouble(endpoint, place)
             else:
-                await clock.sleep(1.0)
+                await clock.sleep(0.7 + mine * 7919 % 100 * 0.006)
                 done += 1
                 limiter.success(endpoint, place)
 
-    tasks = [asyncio.create_task(lane()) for _ in range(128)]
+    tasks = [asyncio.create_task(lane()) for _ in range(256)]
     await clock.advance(20.0)
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
-    assert done > 0.9 * 128 * 20
+    assert done > 0.9 * 256 * 20

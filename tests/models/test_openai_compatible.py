@@ -225,6 +225,12 @@ async def test_every_failure_has_its_kind_and_is_tried_once(fault: Any, kind: st
     assert len(endpoint.requests) == 1  # the SDK's own retries are off
 
 
+async def test_a_connection_that_broke_later_may_have_cost_something() -> None:
+    error = await failure(lambda _: Fault(reset=True))
+    assert error.usage is None
+    assert "broke" in error.message
+
+
 @pytest.mark.parametrize(
     ("headers", "seconds"), [({"retry_after": "7"}, 7.0), ({"retry_after_ms": "250", "retry_after": "7"}, 0.25), ({}, None)]
 )
@@ -269,23 +275,24 @@ async def test_a_wrong_key_ends_in_one_line_that_says_what_to_do() -> None:
     assert len(endpoint.requests) == 1
 
 
-async def test_the_key_is_nowhere_to_be_read(caplog: pytest.LogCaptureFixture) -> None:
+@pytest.mark.parametrize("key", [KEY, "sentinel0123456789abcdef"])
+async def test_the_key_is_nowhere_to_be_read(key: str, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     seen: list[str] = []
     for fault in (
-        refusal(400, f"bad {KEY}"),
-        refusal(401, f"key {KEY[:7]}****{KEY[-4:]} is wrong"),
-        Fault(500, KEY),
+        refusal(400, f"bad {key}"),
+        refusal(401, f"key {key[:7]}****{key[-4:]} is wrong"),
+        Fault(500, key),
         Fault(reset=True),
     ):
         async with FakeEndpoint(lambda _, fault=fault: fault) as endpoint:  # type: ignore[misc]
-            model = OpenAICompatible("fake", base_url=endpoint.base_url, api_key=SecretStr(KEY))
+            model = OpenAICompatible("fake", base_url=endpoint.base_url, api_key=SecretStr(key))
             with pytest.raises(CallError) as caught:
                 await model.complete(prompt())
             await model.aclose()
         seen += [repr(model), str(vars(model)), str(caught.value), repr(caught.value), str(caught.value.__cause__)]
-    assert KEY not in "".join(seen) + caplog.text
-    assert KEY[-4:] not in "".join(seen)
+    assert key not in "".join(seen) + caplog.text
+    assert key[-4:] not in "".join(seen)
 
 
 # ------------------------------------------------------------------ through the gate
