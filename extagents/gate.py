@@ -7,38 +7,31 @@ between: a call that was cancelled or timed out at its upper bound, one that was
 from __future__ import annotations
 
 import asyncio
-import dataclasses
-import json
 import random
 import time
-import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import lru_cache
 from typing import Any, Generic, TypeVar, cast
 
 from pydantic import BaseModel
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception
 
-from extagents.budget import Amount, Budget
+from extagents.account import Account, BudgetEnded, DeadlineEnded, Stop
+from extagents.budget import Amount
 from extagents.errors import CallError, CallErrorKind, ModelError, SettingsError
 from extagents.limiter import Clock, Endpoint, Limiter, Place, Sleep
 from extagents.memory.base import Memory
-from extagents.models.base import Completion, Message, Model, ModelInfo, Prompt
-from extagents.parsing import FieldStream, Unparsable, parse
-from extagents.types import Role, StoppedBy, Usage
+from extagents.models.base import Completion, Model, ModelInfo, Prompt
+from extagents.parsing import FieldStream, Unparsable, ask_again, parse, schema_text
+from extagents.types import Role, Usage
+
+__all__ = ["Account", "BudgetEnded", "CallFailed", "Called", "DeadlineEnded", "Gate", "Stop"]
 
 T = TypeVar("T", bound=BaseModel)
 
 REFUSALS_PER_ATTEMPT = 5  # a refusal for load says "later", not "no": it uses up a fifth of an attempt
 UNREACHED = 3  # connection failures in a row, none having ever succeeded, after which the endpoint counts as out of reach
 FAILED = 8  # calls in a row given up for good, or never answered usably, after which the next will not fare better
-SHOWN = 4000  # characters of an unusable answer that a repair call shows
-
-_REPAIR = {
-    "en": "This answer cannot be used: {reason}. Answer again with one JSON object and nothing else. Its schema:\n{schema}",
-    "zh": "这个回答无法使用：{reason}。请重新回答，只输出一个 JSON 对象，不要输出其他内容。其结构为：\n{schema}",
-}
 
 _HINTS: dict[CallErrorKind, str] = {
     "auth": "Check the key: OPENAI_API_KEY, or api_key=.",
@@ -57,24 +50,6 @@ _PASSING_FOR_GOOD = ("rate_limit", "server", "timeout", "connection", "bad_reque
 
 
 # ------------------------------------------------------------------ what leaves the gate
-
-
-class Stop(Exception):
-    """Nothing more may be started in this run."""
-
-    stopped_by: StoppedBy = "cancelled"
-
-
-class BudgetEnded(Stop):
-    """What the call may cost at most is no longer covered."""
-
-    stopped_by: StoppedBy = "budget"
-
-
-class DeadlineEnded(Stop):
-    """The run's time is up. A call that was under way is settled at its upper bound."""
-
-    stopped_by: StoppedBy = "deadline"
 
 
 class CallFailed(Exception):
@@ -105,121 +80,6 @@ class Called(Generic[T]):
     usage: Usage
     model: str
     reasoning: str = ""
-
-
-@dataclass
-class _Sum:
-    """A running total: summing what hundreds of calls hold anew at every call would cost more than the call."""
-
-    calls: int = 0
-    tokens: int = 0
-    cost: float = 0.0
-
-    @classmethod
-    def of(cls, amount: Amount) -> _Sum:
-        return cls(amount.calls, amount.tokens, amount.cost)
-
-    def add(self, amount: Amount, *, sign: int = 1) -> None:
-        self.calls += sign * amount.calls
-        self.tokens += sign * amount.tokens
-        self.cost += sign * amount.cost
-
-
-class Account:
-    """One run's spending: its ceilings, when it must end, and what it has used so far (`usage`, in this process).
-
-    `deadline` is a `time.monotonic()` value in seconds. `keep` is withheld from every call that is not final. `spent` is
-    what the run had used before (a resumed one). The memory, where there is one, counts for all processes of the run.
-    """
-
-    def __init__(
-        self,
-        run_id: str,
-        budget: Budget | None = None,
-        *,
-        memory: Memory | None = None,
-        deadline: float | None = None,
-        keep: Amount | None = None,
-        spent: Usage | None = None,
-    ) -> None:
-        self.run_id = run_id
-        self.budget = budget or Budget()
-        self.memory = memory
-        self.deadline = deadline
-        self.keep = keep or Amount()
-        self.usage = spent or Usage()
-        self._used = _Sum.of(Amount.of(self.usage))
-        self._open = _Sum()
-        self._reserved: dict[str, Amount] = {}
-        self._waiting: list[asyncio.Future[None]] = []
-        self._prefix = uuid.uuid4().hex[:8]
-        self._calls = 0
-
-    @property
-    def reserved(self) -> Amount:
-        """What calls under way may still cost."""
-        return Amount(calls=self._open.calls, tokens=self._open.tokens, cost=max(0.0, self._open.cost))
-
-    def name(self, call_id: str, role: str) -> str:
-        """A name for a reservation that nothing under way has."""
-        if call_id and call_id not in self._reserved:
-            return call_id
-        self._calls += 1
-        return f"{call_id or role}:{self._prefix}:{self._calls}"
-
-    async def reserve(self, name: str, amount: Amount, *, keep: Amount) -> None:
-        """Reserves, waiting for calls under way to be settled where they hold what is missing. Raises `BudgetEnded`."""
-        if not self.budget.limited:
-            return
-        while True:
-            if self.covers(amount, keep=keep):
-                self._reserved[name] = amount
-                self._open.add(amount)
-                granted = False
-                try:
-                    granted = self.memory is None or await self.memory.reserve(
-                        self.run_id, name, amount, self.budget, keep=keep
-                    )
-                finally:
-                    if not granted:
-                        self._release(name)
-                if granted:
-                    return
-            if not self._reserved:
-                raise BudgetEnded(f"the budget does not cover another call of up to {amount.tokens} tokens")
-            future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-            self._waiting.append(future)
-            await future
-
-    async def settle(self, name: str, usage: Usage) -> None:
-        """Ends a reservation; afterwards `usage`, here and in the memory, holds what the call cost."""
-        self.usage = self.usage + usage
-        try:
-            if self.memory is not None and (usage.calls or name in self._reserved):
-                await self.memory.settle(self.run_id, name, usage)
-        finally:
-            self._used.add(Amount.of(usage))
-            self._release(name)
-            waiting, self._waiting = self._waiting, []
-            for future in waiting:
-                if not future.done():
-                    future.set_result(None)
-
-    def covers(self, amount: Amount, *, keep: Amount) -> bool:
-        """Whether this process knows of nothing that would not leave room for `amount` beside `keep`."""
-        budget, used, held = self.budget, self._used, self._open
-        return (
-            (budget.tokens is None or used.tokens + held.tokens + amount.tokens + keep.tokens <= budget.tokens)
-            and (budget.calls is None or used.calls + held.calls + amount.calls + keep.calls <= budget.calls)
-            and (budget.cost is None or used.cost + held.cost + amount.cost + keep.cost <= budget.cost + 1e-12)
-        )
-
-    def _release(self, name: str) -> None:
-        amount = self._reserved.pop(name, None)
-        if amount is not None:
-            self._open.add(amount, sign=-1)
-            if not self._reserved:
-                self._open = _Sum()  # no remainder of adding and taking away
 
 
 # ------------------------------------------------------------------ the gate
@@ -344,7 +204,7 @@ class Gate:
         try:
             output = self._typed(completion, prompt)
         except Unparsable as error:
-            second = _again(prompt, completion, str(error), self._infos[id(model)].window)
+            second = ask_again(prompt, completion, str(error), self._infos[id(model)].window)
             try:
                 completion = await self._complete(second, model, account, attempts, keep, None)
                 output = self._typed(completion, prompt)
@@ -576,12 +436,6 @@ class Gate:
 # ------------------------------------------------------------------ small parts
 
 
-@lru_cache(maxsize=256)
-def schema_text(output: type[BaseModel]) -> str:
-    """The JSON schema of an answer, as one line of text."""
-    return json.dumps(output.model_json_schema(), ensure_ascii=False)
-
-
 def _backoff(state: RetryCallState) -> float:
     """Seconds before the next attempt: 0.5, 1, 2, 4, 8, 16 and up to half a second more, so that calls spread."""
     return min(16.0, 0.25 * 2.0 ** min(state.attempt_number, 10)) + random.uniform(0.0, 0.5)
@@ -592,19 +446,6 @@ def _priority(prompt: Prompt[Any], attempts: _Attempts) -> int:
     if prompt.role != "reader":
         return 0
     return 1 if attempts.usage.calls else 2
-
-
-def _again(prompt: Prompt[T], completion: Completion[T], reason: str, window: int | None) -> Prompt[T]:
-    """The second and last call for an unusable answer: with more room if it was cut, else showing what is wrong with it."""
-    if completion.finish == "length":
-        # A reasoning model that thought up to the limit has written nothing yet: doubling would rarely do.
-        room = prompt.max_output_tokens * (2 if completion.text.strip() else 4)
-        if window is not None:
-            room = max(prompt.max_output_tokens, min(room, window // 2))
-        return dataclasses.replace(prompt, max_output_tokens=room)
-    text = _REPAIR.get(prompt.language, _REPAIR["en"]).format(reason=reason, schema=schema_text(cast(Any, prompt.output)))
-    shown = completion.text.strip()[:SHOWN] or "(nothing)"
-    return dataclasses.replace(prompt, messages=(*prompt.messages, Message("assistant", shown), Message("user", text)))
 
 
 def _deltas(prompt: Prompt[Any], on_delta: Callable[[str], None] | None) -> Callable[[str], None] | None:

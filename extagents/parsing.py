@@ -1,4 +1,4 @@
-"""From a model's text to the typed answer: strictly first, then tolerantly. Nothing is made up on the way.
+"""From a model's text to the typed answer: strictly first, then tolerantly, then by asking once more. Nothing is made up.
 
 The tolerant path mends form only: fences and prose around the JSON, broken JSON, other spellings of a field's name,
 numbers written as text, scores on a scale of 10 or 100, a list that is missing or a single item. A field that carries
@@ -7,15 +7,27 @@ a decision (is it answerable? what is the answer?) is never guessed.
 
 from __future__ import annotations
 
+import dataclasses
+import json
 import re
 import types
 from collections.abc import Iterator
-from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
+from functools import lru_cache
+from typing import Annotated, Any, Literal, TypeVar, Union, cast, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
+from extagents.models.base import Completion, Message, Prompt
+
 T = TypeVar("T", bound=BaseModel)
+
+SHOWN = 4000  # characters of an unusable answer that a repair call shows
+
+_REPAIR = {
+    "en": "This answer cannot be used: {reason}. Answer again with one JSON object and nothing else. Its schema:\n{schema}",
+    "zh": "这个回答无法使用：{reason}。请重新回答，只输出一个 JSON 对象，不要输出其他内容。其结构为：\n{schema}",
+}
 
 _FENCE = re.compile(r"```[ \t]*[A-Za-z0-9_-]*[ \t]*\r?\n?(.*?)(?:```|\Z)", re.DOTALL)
 _NUMBER = re.compile(r"[-+]?\d+(?:[.,]\d+)?(?:[eE][-+]?\d+)?")
@@ -259,6 +271,28 @@ def _score(value: Any, low: float | None, high: float | None) -> Any:
     return number
 
 
+# ------------------------------------------------------------------ asking again
+
+
+@lru_cache(maxsize=256)
+def schema_text(output: type[BaseModel]) -> str:
+    """The JSON schema of an answer, as one line of text."""
+    return json.dumps(output.model_json_schema(), ensure_ascii=False)
+
+
+def ask_again(prompt: Prompt[T], completion: Completion[T], reason: str, window: int | None) -> Prompt[T]:
+    """The second and last call for an unusable answer: with more room if it was cut, else showing what is wrong with it."""
+    if completion.finish == "length":
+        # A reasoning model that thought up to the limit has written nothing yet: doubling would rarely do.
+        room = prompt.max_output_tokens * (2 if completion.text.strip() else 4)
+        if window is not None:
+            room = max(prompt.max_output_tokens, min(room, window // 2))
+        return dataclasses.replace(prompt, max_output_tokens=room)
+    text = _REPAIR.get(prompt.language, _REPAIR["en"]).format(reason=reason, schema=schema_text(cast(Any, prompt.output)))
+    shown = completion.text.strip()[:SHOWN] or "(nothing)"
+    return dataclasses.replace(prompt, messages=(*prompt.messages, Message("assistant", shown), Message("user", text)))
+
+
 # ------------------------------------------------------------------ streaming
 
 
@@ -285,8 +319,6 @@ class FieldStream:
         return self._take()
 
     def _take(self) -> str:
-        import json
-
         at = 0
         while at < len(self._buffer):
             character = self._buffer[at]

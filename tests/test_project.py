@@ -31,6 +31,7 @@ LEVELS: list[set[str]] = [
 ]
 # Files that belong to a part though they stand beside it.
 BELONGS = {
+    "account": "gate",
     "limiter": "gate",
     "parsing": "gate",
     "frontier": "graph",

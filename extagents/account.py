@@ -1,0 +1,144 @@
+"""What a run may spend, has spent, and holds for calls under way; and the two ways in which that ends a run."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from dataclasses import dataclass
+
+from extagents.budget import Amount, Budget
+from extagents.memory.base import Memory
+from extagents.types import StoppedBy, Usage
+
+
+class Stop(Exception):
+    """Nothing more may be started in this run."""
+
+    stopped_by: StoppedBy = "cancelled"
+
+
+class BudgetEnded(Stop):
+    """What the call may cost at most is no longer covered."""
+
+    stopped_by: StoppedBy = "budget"
+
+
+class DeadlineEnded(Stop):
+    """The run's time is up. A call that was under way is settled at its upper bound."""
+
+    stopped_by: StoppedBy = "deadline"
+
+
+@dataclass
+class _Sum:
+    """A running total: summing what hundreds of calls hold anew at every call would cost more than the call."""
+
+    calls: int = 0
+    tokens: int = 0
+    cost: float = 0.0
+
+    @classmethod
+    def of(cls, amount: Amount) -> _Sum:
+        return cls(amount.calls, amount.tokens, amount.cost)
+
+    def add(self, amount: Amount, *, sign: int = 1) -> None:
+        self.calls += sign * amount.calls
+        self.tokens += sign * amount.tokens
+        self.cost += sign * amount.cost
+
+
+class Account:
+    """One run's spending: its ceilings, when it must end, and what it has used so far (`usage`, in this process).
+
+    `deadline` is a `time.monotonic()` value in seconds. `keep` is withheld from every call that is not final. `spent` is
+    what the run had used before (a resumed one). The memory, where there is one, counts for all processes of the run.
+    """
+
+    def __init__(
+        self,
+        run_id: str,
+        budget: Budget | None = None,
+        *,
+        memory: Memory | None = None,
+        deadline: float | None = None,
+        keep: Amount | None = None,
+        spent: Usage | None = None,
+    ) -> None:
+        self.run_id = run_id
+        self.budget = budget or Budget()
+        self.memory = memory
+        self.deadline = deadline
+        self.keep = keep or Amount()
+        self.usage = spent or Usage()
+        self._used = _Sum.of(Amount.of(self.usage))
+        self._open = _Sum()
+        self._reserved: dict[str, Amount] = {}
+        self._waiting: list[asyncio.Future[None]] = []
+        self._prefix = uuid.uuid4().hex[:8]
+        self._calls = 0
+
+    @property
+    def reserved(self) -> Amount:
+        """What calls under way may still cost."""
+        return Amount(calls=self._open.calls, tokens=self._open.tokens, cost=max(0.0, self._open.cost))
+
+    def name(self, call_id: str, role: str) -> str:
+        """A name for a reservation that nothing under way has."""
+        if call_id and call_id not in self._reserved:
+            return call_id
+        self._calls += 1
+        return f"{call_id or role}:{self._prefix}:{self._calls}"
+
+    async def reserve(self, name: str, amount: Amount, *, keep: Amount) -> None:
+        """Reserves, waiting for calls under way to be settled where they hold what is missing. Raises `BudgetEnded`."""
+        if not self.budget.limited:
+            return
+        while True:
+            if self.covers(amount, keep=keep):
+                self._reserved[name] = amount
+                self._open.add(amount)
+                granted = False
+                try:
+                    granted = self.memory is None or await self.memory.reserve(
+                        self.run_id, name, amount, self.budget, keep=keep
+                    )
+                finally:
+                    if not granted:
+                        self._release(name)
+                if granted:
+                    return
+            if not self._reserved:
+                raise BudgetEnded(f"the budget does not cover another call of up to {amount.tokens} tokens")
+            future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            self._waiting.append(future)
+            await future
+
+    async def settle(self, name: str, usage: Usage) -> None:
+        """Ends a reservation; afterwards `usage`, here and in the memory, holds what the call cost."""
+        self.usage = self.usage + usage
+        try:
+            if self.memory is not None and (usage.calls or name in self._reserved):
+                await self.memory.settle(self.run_id, name, usage)
+        finally:
+            self._used.add(Amount.of(usage))
+            self._release(name)
+            waiting, self._waiting = self._waiting, []
+            for future in waiting:
+                if not future.done():
+                    future.set_result(None)
+
+    def covers(self, amount: Amount, *, keep: Amount) -> bool:
+        """Whether this process knows of nothing that would not leave room for `amount` beside `keep`."""
+        budget, used, held = self.budget, self._used, self._open
+        return (
+            (budget.tokens is None or used.tokens + held.tokens + amount.tokens + keep.tokens <= budget.tokens)
+            and (budget.calls is None or used.calls + held.calls + amount.calls + keep.calls <= budget.calls)
+            and (budget.cost is None or used.cost + held.cost + amount.cost + keep.cost <= budget.cost + 1e-12)
+        )
+
+    def _release(self, name: str) -> None:
+        amount = self._reserved.pop(name, None)
+        if amount is not None:
+            self._open.add(amount, sign=-1)
+            if not self._reserved:
+                self._open = _Sum()  # no remainder of adding and taking away
