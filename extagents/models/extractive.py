@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from pydantic import BaseModel
@@ -12,7 +13,7 @@ from extagents.errors import CallError
 from extagents.models.base import Completion, ModelInfo, Prompt, T
 from extagents.models.extraction import planning
 from extagents.models.extraction.question import Question, analyse
-from extagents.models.extraction.reading import Found, Lead, cover, lead_names, merged, read, weigh
+from extagents.models.extraction.reading import TITLE_SHARE, Found, Lead, cover, lead_names, merged, read, weigh
 from extagents.models.extraction.reasoning import Outcome, follow, reason
 from extagents.models.extraction.spans import clean_title
 from extagents.models.extraction.vocabulary import OwnStatistics, Vocabulary, lowered
@@ -36,7 +37,9 @@ from extagents.types import (
 
 _QUESTIONS_KEPT = 256
 _VOCABULARIES_KEPT = 4
+_LEADS_KEPT = 4096
 _LEADS = 24
+_LEAD_NAMES = 96
 _SINGLE_FACTS = 24
 
 
@@ -48,6 +51,7 @@ class ExtractiveModel:
 
     def __init__(self) -> None:
         self._vocabularies: OrderedDict[int, Vocabulary] = OrderedDict()
+        self._known: OrderedDict[tuple[str, int, str, str], Lead] = OrderedDict()
         self._questions: OrderedDict[tuple[str, AnswerType, int], Question] = OrderedDict()
 
     @property
@@ -66,6 +70,7 @@ class ExtractiveModel:
         """Forgets what was cached; nothing is open."""
         self._vocabularies.clear()
         self._questions.clear()
+        self._known.clear()
 
     async def complete(
         self, prompt: Prompt[T], *, timeout: float | None = None, on_delta: Callable[[str], None] | None = None
@@ -105,7 +110,7 @@ class ExtractiveModel:
         queries: dict[str, None] = {}
         for asked in inputs.questions:
             question = self._question(asked.core, inputs.answer_type, vocabulary)
-            found = read(question, vocabulary, sections, leads=_leads(question, vocabulary, asked))
+            found = read(question, vocabulary, sections, leads=self._leads(question, vocabulary, asked))
             for item in found:
                 fact = _reported(item)
                 known = facts.get(fact.quote)
@@ -145,7 +150,38 @@ class ExtractiveModel:
     def _fusion(self, inputs: FusionInput) -> Fused:
         return planning.fuse(inputs)
 
+    def _leads(self, question: Question, vocabulary: Vocabulary, asked: ReaderQuestion) -> list[Lead]:
+        """What the others' facts open, the best first, with at most 96 different names."""
+        leads: list[Lead] = []
+        seen: set[str] = set()
+        for fact in asked.knowledge[:_LEADS]:
+            lead = self._lead(question, vocabulary, fact)
+            if len(seen.union(lead.names)) > _LEAD_NAMES:
+                break
+            seen.update(lead.names)
+            if lead.names:
+                leads.append(replace(lead, relevance=min(fact.relevance, lead.relevance)))
+        return leads
+
     # -------------------------------------------------------------- what is kept between calls
+
+    def _lead(self, question: Question, vocabulary: Vocabulary, fact: Fact) -> Lead:
+        """What one fact opens. Every reader of a wave is told the same facts: worked out once."""
+        key = (question.text, id(vocabulary), fact.title, fact.quote)
+        kept = self._known.get(key)
+        if kept is None:
+            covered = merged(
+                (cover(question, vocabulary, lowered(fact.quote)), 1.0),
+                (cover(question, vocabulary, lowered(fact.title)), TITLE_SHARE),
+            )
+            names = lead_names(question, vocabulary, fact.quote, fact.title)
+            strength = max(0.1, weigh(question, covered) * 1.5)
+            kept = Lead(names, lowered(clean_title(fact.title)), covered, strength)
+            if not isinstance(vocabulary.statistics, OwnStatistics):
+                self._known[key] = kept
+                while len(self._known) > _LEADS_KEPT:
+                    self._known.popitem(last=False)
+        return kept
 
     def _reasoned(
         self, text: str, facts: Sequence[Fact], vocabulary: Vocabulary, inputs: ReasonerInput | SingleInput
@@ -163,6 +199,8 @@ class ExtractiveModel:
             kept = self._vocabularies[key] = Vocabulary(statistics)
             while len(self._vocabularies) > _VOCABULARIES_KEPT:
                 self._vocabularies.popitem(last=False)
+                self._questions.clear()
+                self._known.clear()
         return kept
 
     def _question(self, text: str, answer_type: AnswerType, vocabulary: Vocabulary) -> Question:
@@ -175,20 +213,6 @@ class ExtractiveModel:
             while len(self._questions) > _QUESTIONS_KEPT:
                 self._questions.popitem(last=False)
         return kept
-
-
-def _leads(question: Question, vocabulary: Vocabulary, asked: ReaderQuestion) -> list[Lead]:
-    leads: list[Lead] = []
-    for fact in asked.knowledge[:_LEADS]:
-        covered = merged(
-            (cover(question, vocabulary, lowered(fact.quote)), 1.0),
-            (cover(question, vocabulary, lowered(fact.title)), 0.8),
-        )
-        names = lead_names(question, vocabulary, fact.quote, fact.title)
-        if names:
-            strength = min(fact.relevance, max(0.1, weigh(question, covered) * 1.5))
-            leads.append(Lead(names, lowered(clean_title(fact.title)), covered, strength))
-    return leads
 
 
 def _reported(item: Found) -> ReportedFact:

@@ -129,6 +129,8 @@ def read(
     `hops` is how often the shard's own best sentences are followed to others of the same shard.
     """
     places = _places(question, vocabulary, sections)
+    together = "\n".join(f"{place.clean}\n{place.lower}" for place in places)
+    leads = _present(leads, together)
     found: list[Found] = []
     for place in places:
         found.extend(place.sentences(leads))
@@ -143,6 +145,7 @@ def read(
             )
             for item in best
         ]
+        inner = _present(inner, together)
         if not inner:
             break
         again: list[Found] = []
@@ -172,6 +175,13 @@ def _places(question: Question, vocabulary: Vocabulary, sections: Sequence[Secti
     return [
         _Place(question, vocabulary, section, lowers[at], sorted(hits[at]), titles[at]) for at, section in enumerate(sections)
     ]
+
+
+def _present(leads: Sequence[Lead], text: str) -> list[Lead]:
+    """The leads with those of their names that stand in a text at all; those left without a name are dropped."""
+    known = {name: name in text for name in dict.fromkeys(name for lead in leads for name in lead.names)}
+    kept = ((lead, tuple(name for name in lead.names if known[name])) for lead in leads)
+    return [Lead(names, lead.title, lead.covered, lead.relevance) for lead, names in kept if names]
 
 
 def _starts(texts: Sequence[str]) -> list[int]:
