@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 from functools import cache
+from hashlib import sha1
 from importlib.resources import files
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
@@ -40,19 +42,20 @@ RIGHTS = "~ext:* and +@read +@write +@scripting +@connection"
 PASSING = (ConnectionError, TimeoutError, OSError)
 
 
+@dataclass(frozen=True, slots=True)
+class Script:
+    """A script's text, the prelude that all share in front, and the name under which servers keep it."""
+
+    text: str
+    sha: str
+
+
 @cache
-def script_text(name: str) -> str:
-    """A script with the prelude that all share."""
+def script(name: str) -> Script:
+    """scripts/NAME.lua, read from the package."""
     folder = files("extagents.memory") / "scripts"
-    return "\n".join((folder / f"{part}.lua").read_text("utf-8") for part in ("prelude", name))
-
-
-@cache
-def script_sha(name: str) -> str:
-    """The name under which the server keeps the script."""
-    from hashlib import sha1
-
-    return sha1(script_text(name).encode(), usedforsecurity=False).hexdigest()
+    text = "\n".join((folder / f"{part}.lua").read_text("utf-8") for part in ("prelude", name))
+    return Script(text, sha1(text.encode(), usedforsecurity=False).hexdigest())
 
 
 class RedisConnection:
@@ -61,6 +64,7 @@ class RedisConnection:
     def __init__(self, url: str) -> None:
         self._shown = shown(url)
         self._reached = False
+        self._scripts: dict[str, Script] = {}
         # Calls beyond the connections wait here, in order: thousands that wait inside the pool would starve the loop.
         self._places = asyncio.Semaphore(MOST_CONNECTIONS)
         pool = aioredis.ConnectionPool.from_url(
@@ -70,6 +74,8 @@ class RedisConnection:
             health_check_interval=30,
             retry=Retry(NoBackoff(), 0),
             protocol=2,
+            lib_name=None,  # otherwise every connection looks the library's version up on disk and sends it
+            lib_version=None,
         )
         self._client: Any = aioredis.Redis(connection_pool=pool)
         self._client.response_callbacks.clear()  # replies as the server gave them, whatever the command's name
@@ -98,13 +104,16 @@ class RedisConnection:
         self, name: str, keys: Sequence[str], head: Sequence[str | int], arguments: Sequence[str | bytes | int]
     ) -> Any:
         """Runs scripts/NAME.lua. Between `head` and `arguments` it is told which attempt this is."""
+        known = self._scripts.get(name)
+        if known is None:
+            known = self._scripts[name] = await asyncio.to_thread(script, name)
 
         async def call(attempt: int) -> Any:
             rest = (len(keys), *keys, *head, attempt, *arguments)
             try:
-                return await self._client.execute_command("EVALSHA", script_sha(name), *rest)
+                return await self._client.execute_command("EVALSHA", known.sha, *rest)
             except NoScriptError:
-                return await self._client.execute_command("EVAL", script_text(name), *rest)
+                return await self._client.execute_command("EVAL", known.text, *rest)
 
         return await self._patiently(call)
 

@@ -36,7 +36,7 @@ class SQLiteMemory:
 
     def __init__(self, path: str | os.PathLike[str] | None = None, tenant: str = "default") -> None:
         private = path is None or str(path) == ":memory:"
-        self._path = None if path is None or private else Path(os.path.abspath(Path(path).expanduser()))
+        self._path = None if path is None or private else absolute(Path(path))
         self._tenant = digest(tenant)
         self.url = "memory://" if self._path is None else f"sqlite:///{self._path}"
         self._thread: SQLiteThread | None = None
@@ -358,6 +358,12 @@ class SQLiteMemory:
         if thread is not None and self._process == os.getpid():
             thread.stop()
             await thread.join()
+
+
+def absolute(path: Path) -> Path:
+    """The path from the root, ~ spelt out; only a relative one needs to ask where the process stands."""
+    path = path.expanduser()
+    return path if path.is_absolute() else Path.cwd() / path
 
 
 def stored(row: Sequence[Any]) -> RunRecord:
