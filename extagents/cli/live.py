@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import PurePath
 from types import TracebackType
@@ -18,7 +18,7 @@ from extagents.cli.output import console, count, duration, is_terminal, money, o
 from extagents.types import Usage
 
 if TYPE_CHECKING:
-    from rich.console import Console, ConsoleOptions, RenderResult
+    from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
     from rich.table import Table
     from rich.text import Text
 
@@ -226,23 +226,30 @@ class Panel:
         self.state = state
 
     def __rich_console__(self, out: Console, options: ConsoleOptions) -> RenderResult:
+        from rich.constrain import Constrain
+
+        # A terminal echoes ^C at the end of the last line: room for it, or the line wraps and the view leaves a trace.
+        width = max(20, options.max_width - 3)
+        for part in self._parts(width, options.ascii_only):
+            yield Constrain(part, width)
+
+    def _parts(self, width: int, ascii_only: bool) -> Iterator[RenderableType]:
         from rich.progress_bar import ProgressBar
         from rich.spinner import Spinner
         from rich.table import Table
 
-        state, width = self.state, options.max_width
+        state = self.state
         head = Table.grid(expand=True, padding=(0, 1))
         head.add_column(ratio=1, no_wrap=True, overflow="ellipsis")
         head.add_column(justify="right", no_wrap=True)
         if not hasattr(self, "_spinner"):
-            ascii_only = options.ascii_only
             self._spinner = Spinner("line" if ascii_only else "dots", style="cyan")
         self._spinner.text = _styled(state.title, "bold yellow" if state.stopping else "bold")
         head.add_row(self._spinner, _styled(state.time, "dim"))
         yield head
         if state.shards:
             counts = f"{state.read:,} of {state.shards:,} shards · {share(state.read, state.shards)}"
-            if width >= 90:
+            if width >= 87:
                 counts += f" · {tokens(state.tokens_read)} of {tokens(state.tokens)} tokens read"
             bar = Table.grid(expand=True, padding=(0, 1))
             bar.add_column(ratio=1)
@@ -275,7 +282,7 @@ class Panel:
         if state.answer_text:
             rows.add_row("answer", one_line(state.answer_text[-room:], room))
         if state.usage.calls:
-            lanes = f" · {state.lanes} at a time" if state.lanes and width >= 80 else ""
+            lanes = f" · {state.lanes} at a time" if state.lanes and width >= 77 else ""
             rows.add_row("spent", one_line(state.spending + lanes, room))
         if state.failed:
             rows.add_row("failed", _styled(f"{count(state.failed, 'shard')} could not be read", "yellow"))
