@@ -124,9 +124,9 @@ class Lab:
                 answer_type=plan.answer_type,
                 statistics=self.index,
             )
-            begun = time.perf_counter()
+            begun = time.process_time()
             reading: Reading = (await self.model.complete(prompt("reader", inputs, Reading))).output
-            self.read_seconds += time.perf_counter() - begun
+            self.read_seconds += time.process_time() - begun
             self.reads += 1
             self.read_chars += sum(len(s.text) for s in shard.sections)
             asked.extend(reading.queries)
@@ -352,7 +352,7 @@ async def main() -> None:
         report(f"{folder.name} rounds", rows)
         report(f"{folder.name} BM25 top 5, one pass", base)
         per_read = 1000 * lab.read_seconds / max(1, lab.reads)
-        print(f"  {lab.reads} reads, {per_read:.2f} ms a read of {lab.read_chars / max(1, lab.reads) / 1000:.1f} KB")
+        print(f"  {lab.reads} reads, {per_read:.2f} ms of CPU a read of {lab.read_chars / max(1, lab.reads) / 1000:.1f} KB")
     if options.fit:
         print(json.dumps(fit_signs(signs), indent=4))
         print(json.dumps(fit(pools), indent=4))

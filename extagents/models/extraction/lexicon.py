@@ -240,3 +240,5 @@ FOCUS_END = _words(
 )
 COPULAS = _words("is was are were")
 AUXILIARIES = _words("did do does can could will would should is was are were has have had")
+# Things that a title names: asked which one it is, the title answers.
+TITLED = _words("module modules file files script document documents article page chapter notebook package")

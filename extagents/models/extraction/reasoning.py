@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from extagents.models.extraction import choosing
-from extagents.models.extraction.lexicon import STOP
+from extagents.models.extraction.lexicon import STOP, TITLED
 from extagents.models.extraction.question import Question
 from extagents.models.extraction.reading import (
     TITLE_SHARE,
@@ -363,6 +363,10 @@ def reason(question: Question, vocabulary: Vocabulary, facts: Sequence[Fact], *,
     if not ranked:
         labels = tuple(item.label for item in best.evidence)
         return Outcome(True, best.evidence[-1].quote, 0.3 * min(1.0, best.covered), labels, queries)
+    if question.focus.split()[-1:] and question.focus.split()[-1] in TITLED and not question.chinese:
+        titled = _titled(question, found)
+        if titled is not None:
+            return titled
     first = ranked[0]
     text = completed(first.span, first.chain.evidence[-1].quote, question.answer_type, question.focus)
     confidence = sure(signs(question, ranked))
@@ -374,6 +378,23 @@ def reason(question: Question, vocabulary: Vocabulary, facts: Sequence[Fact], *,
     if first.chain.covered >= enough:
         return Outcome(True, first.chain.evidence[-1].quote, confidence, labels, queries)
     return Outcome(False, "", confidence, (), queries)
+
+
+def _titled(question: Question, found: Sequence[Chain]) -> Outcome | None:
+    """Which module, file or article it is: the title of the facts that cover most, of those whose title is not asked about."""
+    best: dict[str, float] = {}
+    for chain in found:
+        last = chain.evidence[-1]
+        if last.title and not holds(question.lower, last.clean):
+            best[last.title] = max(best.get(last.title, 0.0), weigh(question, last.covered))
+    if not best:
+        return None
+    title = max(best, key=lambda name: (best[name], name))
+    if best[title] < SENTENCE:
+        return None
+    about = [chain.evidence[-1] for chain in found if chain.evidence[-1].title == title]
+    named = sorted(about, key=lambda item: (not holds(item.lower, item.clean), -weigh(question, item.covered), item.label))
+    return Outcome(True, title, 0.8 * min(1.0, best[title]), tuple(sorted(item.label for item in named[:2])), ())
 
 
 def signs(question: Question, ranked: Sequence[Scored]) -> dict[str, float]:

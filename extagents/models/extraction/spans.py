@@ -228,6 +228,8 @@ def fit(span: Span, kind: AnswerType, quote: str, focus: str) -> float:
         return 1.0 if organization else 0.3 if place else 0.65
     if known:
         return 0.3
+    if focus.split()[-1:] in (["exception"], ["error"], ["exceptions"]):
+        return 1.0 if re.search(r"(?:Error|Exception|Warning|Exit|Interrupt)$", text) else 0.1
     return {"quoted": 1.0, "code": 0.9, "title": 0.8, "name": 0.8, "part": 0.5, "chunk": 0.4}[shape]
 
 
