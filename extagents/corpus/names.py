@@ -36,6 +36,7 @@ _SYMBOL = re.compile(
     re.MULTILINE,
 )
 _QUOTED = re.compile(r"《([^《》\n]{2,30})》|「([^「」\n]{2,20})」|『([^『』\n]{2,20})』|“([^“”\n]{2,20})”")
+_FOLDER_FILES = frozenset({"__init__", "index", "main", "mod", "readme"})  # files that stand for their folder
 _SUFFIX = re.compile(r"\.[A-Za-z0-9]{1,5}(?:\.gz)?$")
 
 
@@ -49,7 +50,8 @@ def title_names(title: str, *, path: str = "") -> list[str]:
     names += [name[4:] for name in names if name.lower().startswith("the ")]
     for name in (path, title):
         if _SUFFIX.search(name) and " " not in name.strip():
-            names.append(_SUFFIX.sub("", name.rsplit("/", 1)[-1]))
+            *folders, stem = _SUFFIX.sub("", name).split("/")
+            names += folders[-1:] if stem.lower() in _FOLDER_FILES else [stem]
     return list(dict.fromkeys(name.strip() for name in names if name.strip()))
 
 

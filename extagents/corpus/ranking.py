@@ -49,7 +49,7 @@ class Weights:
     asked: float = 0.3  # left of a link by a name that the query holds itself
     sentence: float = 0.3  # how much less a name links that stands in a sentence without any word of the query
     rival: float = 0.7  # left of a link to all but the best of the passages under one title
-    common: float = 0.1  # share of all passages from which on a name links nothing
+    faint: float = 0.1  # rarity below which a name links nothing
 
 
 @dataclass(frozen=True)
@@ -123,17 +123,21 @@ class Ranking:
         covered = 0
         for i in sorted(np.flatnonzero(self._mentions.keys[at] == hashes).tolist(), key=lambda i: (spans[i][0], -spans[i][1])):
             start, end = spans[i]
-            if end - start == 1 and not self._may_stand_alone(words[start], folded[start], hashes[i]):
+            if end - start == 1 and not self._may_stand_alone(words[start], folded[start], int(at[i])):
                 continue
             if end - start > 1 and not defined[i] and not (_solid(words[start]) and _solid(words[end - 1])):
                 continue  # "total sales" asks for no company's "Total Sales"
             yield _spelled(folded[start:end]), int(at[i]), end <= covered
             covered = max(covered, end)
 
-    def _may_stand_alone(self, word: str, folded: str, key: np.uint64) -> bool:
+    def _may_stand_alone(self, word: str, folded: str, number: int) -> bool:
         if folded in t.STOP_WORDS or len(folded) < 2:
             return False
-        return _solid(word) or nm.among(self._layout.uncased, key)
+        if _solid(word):
+            return True
+        # A module's or a function's name, unless half of the corpus uses the word anyhow.
+        ordinary = 1 / 16 if len(self._mentions.owned(number)) else 1 / 4
+        return self._rarity[number] >= ordinary and nm.among(self._layout.uncased, self._mentions.keys[number])
 
     # ------------------------------------------------------------------ scores
 
@@ -161,11 +165,14 @@ class Ranking:
         first = total / np.float32(total.max())
         bonus = np.zeros_like(first)
         for number in asked.names:
+            worth = np.float32(w.title * np.sqrt(self._rarity[number]))
             for document in self._mentions.owned(number).tolist():
                 inside = slice(self._first[document], self._first[document + 1])
                 # Of a long document not every passage is meant.
-                bonus[inside] = w.title * first[inside] / max(float(first[inside].max(initial=0.0)), 1e-6)
-            bonus[self._mentions.at_home(number)] = w.title
+                share_of_best = first[inside] / max(float(first[inside].max(initial=0.0)), 1e-6)
+                bonus[inside] = np.maximum(bonus[inside], worth * share_of_best)
+            homes = self._mentions.at_home(number)
+            bonus[homes] = np.maximum(bonus[homes], worth)
         score = self._hops(first + bonus, asked, self._residuals(total, columns))
         return score / score.max(), share
 
@@ -224,7 +231,7 @@ class Ranking:
 
         A seed covers a term as far as the term's weight in it comes near the highest that it has anywhere.
         """
-        likely = np.flatnonzero(total > 0) if self._count <= LIKELY else np.sort(np.array(_best(total, LIKELY), np.int64))
+        likely = np.sort(_best(total, LIKELY))
         place = np.full(self._count, -1, np.int64)
         place[likely] = np.arange(len(likely))
         matrix = np.zeros((len(columns), len(likely)), np.float32)
@@ -250,7 +257,7 @@ class Ranking:
         score = first.copy()
         links: dict[int, tuple[npt.NDArray[np.int64], Floats]] = {}
         for step in range(1, w.steps + 1):
-            seeds = _best(score, w.seeds)
+            seeds = _best(score, w.seeds).tolist()
             fresh = [seed for seed in seeds if seed not in links]
             for seed, residual in zip(fresh, residuals(fresh), strict=True):
                 linked, strength = self._links(seed, asked)
@@ -275,7 +282,7 @@ class Ranking:
         names, force = names[foreign], force[foreign]
 
         frequency = self._frequency[names]
-        usable = (frequency >= 2) & (frequency <= max(25, w.common * self._count))
+        usable = (frequency >= 2) & (self._rarity[names] >= w.faint)
         shared = _gather(m.passages_at, m.passages, names[usable])
         shared_force = np.repeat(w.shared * force[usable] * self._rarity[names[usable]], frequency[usable])
         back = _gather(m.passages_at, m.passages, titles)
@@ -315,10 +322,9 @@ class Ranking:
     def _rivals(self, linked: npt.NDArray[np.int64], strength: Floats) -> Floats:
         """Weakens all links but the strongest among passages under one title: a name leads to one place."""
         titles = self._layout.title[linked]
-        order = np.lexsort((-strength, titles))
-        later = np.zeros(len(order), np.bool_)
-        later[1:] = titles[order][1:] == titles[order][:-1]
-        strength[order[later]] *= np.float32(self._weights.rival)
+        best = np.zeros(int(titles.max(initial=0)) + 1, np.float32)
+        np.maximum.at(best, titles, strength)
+        strength[strength < best[titles]] *= np.float32(self._weights.rival)
         return strength
 
 
@@ -330,15 +336,14 @@ def _gather(at: npt.NDArray[np.int64], values: npt.NDArray[Any], rows: npt.NDArr
     return gathered
 
 
-def _best(score: Floats, count: int) -> list[int]:
-    """The positions of the highest scores, best first; of equal ones the earlier."""
-    if count < len(score):
-        threshold = np.partition(score, len(score) - count)[len(score) - count]
-        candidates = np.flatnonzero(score >= threshold)
-    else:
-        candidates = np.arange(len(score))
-    order = candidates[np.argsort(-score[candidates], kind="stable")][:count]
-    return [int(position) for position in order if score[position] > 0]
+def _best(score: Floats, count: int) -> npt.NDArray[np.int64]:
+    """The positions of the highest scores above 0, best first; of equal ones the earlier."""
+    candidates = np.flatnonzero(score > 0)
+    if count < len(candidates):
+        held = score[candidates]
+        candidates = candidates[held >= np.partition(held, len(held) - count)[len(held) - count]]
+    best: npt.NDArray[np.int64] = candidates[np.argsort(-score[candidates], kind="stable")][:count]
+    return best
 
 
 def _solid(word: str) -> bool:

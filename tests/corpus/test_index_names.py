@@ -22,6 +22,7 @@ def build(*texts: str, titles: tuple[str, ...] = ()) -> Index:
         ("Elm Grove, West Hill", "x", ["Elm Grove, West Hill", "Elm Grove"]),
         ("The Rank Organisation", "x", ["The Rank Organisation", "Rank Organisation"]),
         ("Readers", "lib/shard_reader.py", ["Readers", "shard_reader"]),
+        ("Packages", "lib/shards/__init__.py", ["Packages", "shards"]),
     ],
 )
 def test_a_title_is_known_by_its_short_forms(title: str, path: str, names: list[str]) -> None:
