@@ -36,6 +36,8 @@ format: $(DEV_STAMP) ## let ruff write the files
 
 bench: $(DEV_STAMP) ## the benchmarks that need no data
 	@$(BIN)/python benchmarks/import_time.py
+	@$(BIN)/python benchmarks/corpus.py
+	@$(BIN)/python benchmarks/memory.py
 
 picture: $(STAMP) ## make docs/run.svg from a real run
 	@$(BIN)/python -m extagents.cli.demo --picture docs/run.svg
