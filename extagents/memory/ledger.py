@@ -162,9 +162,7 @@ def corroborated(documents: Iterable[Sequence[Entry]]) -> list[Entry]:
 def merge(facts: Sequence[Fact]) -> tuple[Entry, ...]:
     """One document's facts, duplicates made one: same or nearly same span, same wording, nearly same wording."""
     if len(facts) == 1:
-        fact = facts[0]
-        claim = normal(fact.claim)
-        return (Entry(fact, fact.shard, frozenset({(fact.document, fact.shard)}), (claim,) if claim else ()),)
+        return (_entry([facts[0]], [normal(facts[0].claim)]),)
     facts = sorted(facts, key=_preference)
     claims = [normal(fact.claim) for fact in facts]
     groups = _Groups(len(facts))
@@ -177,8 +175,14 @@ def merge(facts: Sequence[Fact]) -> tuple[Entry, ...]:
     return tuple(_entry([facts[i] for i in group], [claims[i] for i in group]) for group in members.values())
 
 
+def _alone(fact: Fact, claim: str) -> Entry:
+    return Entry(fact, fact.shard, frozenset(((fact.document, fact.shard),)), (claim,) if claim else ())
+
+
 def _entry(facts: list[Fact], claims: list[str]) -> Entry:
     best = facts[0]  # members keep the order of preference
+    if len(facts) == 1 and best.corroboration == 1:
+        return _alone(best, claims[0])
     relevance = max(fact.relevance for fact in facts)
     if relevance != best.relevance or best.corroboration != 1:
         best = best.model_copy(update={"relevance": relevance, "corroboration": 1})
