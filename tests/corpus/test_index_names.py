@@ -58,6 +58,15 @@ def test_a_module_in_lower_case_is_found_in_any_case() -> None:
     assert index.passages_naming("asyncio").tolist() == [0, 1]
 
 
+def test_a_symbol_leads_to_its_definition_also_in_a_grown_index() -> None:
+    documents = [
+        Document(id="a.py", text="import b\n\nb.open_gate(1)\n"),
+        Document(id="b.py", text="def open_gate(key):\n    return key\n"),
+    ]
+    for index in (Index.build(documents), Index.build(documents[:1]).add(documents[1:])):
+        assert index.passages_naming("open_gate").tolist() == [1, 0]
+
+
 def test_the_document_of_the_title_comes_before_those_that_mention_it() -> None:
     index = build("The Kestrel Rovers lost.", "They play at home.", "Kestrel Rovers fans.", titles=("A", "Kestrel Rovers", "C"))
     assert index.passages_naming("Kestrel Rovers").tolist() == [1, 0, 2]
