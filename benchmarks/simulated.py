@@ -71,8 +71,13 @@ async def measure(question: dict[str, Any], documents: list[Document], options: 
         rounds=options.rounds if options.rounds == "all" else int(options.rounds),
         strategy=options.strategy,
     )
+    rungs: list[tuple[int, int, str]] = []
     try:
-        answer = await team.aask(question["question"], documents)
+        async for event in team.astream(question["question"], documents):
+            if event.type == "rung":
+                rungs.append((event.wave, event.size, event.answer if event.answerable else ""))
+            elif event.type == "answer":
+                answer = event.answer
     except Exception as error:  # noqa: BLE001 - a failed run counts as a wrong answer and is shown
         failure = f"{type(error).__name__}: {error}"
     finally:
@@ -95,6 +100,7 @@ async def measure(question: dict[str, Any], documents: list[Document], options: 
         "cited_gold": len(cited & gold),
         "cited": len(cited),
         "gold": len(gold),
+        "rungs": sorted(rungs),
         "seconds": time.monotonic() - began,
         "input_tokens": sum(len(d.text) + 30 for d in documents) // 4,
         **{k: stats[k] for k in ("calls", "prompt_tokens", "uncached_tokens", "completion_tokens", "makespan_s", "roles")},

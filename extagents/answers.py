@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 
 from extagents.types import AnswerType, Kind
@@ -27,6 +27,29 @@ _DATES = (
     re.compile(r"(?P<n>[A-Za-z]{3,9})\.?\s+(?P<d>\d{1,2})(?:st|nd|rd|th)?,?\s+(?P<y>\d{4})"),
     re.compile(r"(?P<n>[A-Za-z]{3,9})\.?,?\s+(?P<y>\d{4})"),
 )
+_ASKS_WHEN = re.compile(
+    r"^\W*(?:when (?:did|was|were|is|are|does|do|will|has|have|had)|(?:in|on|during|since|by|until) (?:what|which) "
+    r"(?:year|date|day|month|decade|century)|(?:what|which) (?:year|date|day|month|decade|century))\b"
+    r"|\b(?:when|in what year|in which year|on what date)\W*$|什么时候|何时|哪一?年|哪一?天|几[年月]|(?:什么|哪个)日期",
+    re.IGNORECASE,
+)
+_ASKS_HOW_MANY = re.compile(
+    r"\bhow (?:many|much)\b|多少|几[个人次名位条家座]|^\W*(?:what|which) (?:number|percentage)\b", re.IGNORECASE
+)
+_DATE_WORD = re.compile(
+    r"\d|[一二三四五六七八九十〇零]+[年月日]|\b(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*\b|\b(?:mon|tues|wednes|thurs|fri|"
+    r"satur|sun)day\b|\b(?:century|decade|spring|summer|autumn|fall|winter|today|yesterday|tomorrow|morning|evening|night|noon|"
+    r"day|week|month|year|christmas|easter|ago)s?\b|世纪|年代|春|夏|秋|冬|今天|昨天|明天|早上|晚上",
+    re.IGNORECASE,
+)
+_NUMBER_WORD = re.compile(
+    r"\d|[一二三四五六七八九十百千万亿两〇零半]|\b(?:zero|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|\w+teen|twenty|thirty|"
+    r"forty|fifty|sixty|seventy|eighty|ninety|hundred|thousand|million|billion|trillion|dozen|half|third|quarter|once|twice|thrice|"
+    r"none|no|all|both|single|double|triple|several|many|few|first|second)s?\b",
+    re.IGNORECASE,
+)
+_TITLES = frozenset(("mr", "mrs", "ms", "dr", "sir", "lady", "lord", "president", "king", "queen", "prince", "princess",
+                     "emperor", "pope", "saint", "st", "general", "captain", "professor"))  # fmt: skip
 _YES = frozenset(("yes", "true", "correct", "是", "是的", "对"))
 _NO = frozenset(("no", "false", "incorrect", "不", "否", "不是", "没有"))
 
@@ -118,7 +141,7 @@ def stands_in(answer: str, quotes: Iterable[str]) -> bool:
     if not wanted:
         return False
     date, number = date_of(answer), number_of(answer)
-    words = set(wanted.split())
+    words = wanted.split()
     for quote in quotes:
         shown = normalise(quote)
         if f" {wanted} " in f" {shown} ":
@@ -129,9 +152,48 @@ def stands_in(answer: str, quotes: Iterable[str]) -> bool:
             return True
         if number and any(number_of(found) and number_of(found)[0] == number[0] for found in _NUMBER.findall(quote)):  # type: ignore[index]
             return True
-        if len(words) >= 3 and words <= set(shown.split()):
+        if nearly(words, shown.split()):
             return True
     return False
+
+
+def nearly(words: Sequence[str], shown: Sequence[str]) -> bool:
+    """Whether the words stand in what is shown but for titles, initials and inflection ("President James K. Polk")."""
+    telling = [word for word in words if len(word) > 1 and word not in _TITLES]
+    if not telling or all(len(word) < 4 for word in telling):
+        return False
+    met = sum(any(_inflected(word, other) for other in shown) for word in telling)
+    return met == len(telling) or (len(telling) >= 3 and met >= len(telling) - 1)
+
+
+def _inflected(word: str, other: str) -> bool:
+    """Equal, or one the other's beginning and at most three letters shorter (America, American)."""
+    if word == other:
+        return True
+    if word.isdigit() or other.isdigit():
+        return False
+    short, long = (word, other) if len(word) < len(other) else (other, word)
+    return len(short) >= 5 and len(long) - len(short) <= 3 and long.startswith(short)
+
+
+def expected_type(question: str, planned: AnswerType) -> AnswerType:
+    """The kind of answer that the question's own words ask for (when, how many), else the planned one."""
+    if planned in ("date", "number", "yes_no", "list"):
+        return planned
+    if _ASKS_WHEN.search(question):
+        return "date"
+    return "number" if _ASKS_HOW_MANY.search(question) else planned
+
+
+def fits(answer: str, answer_type: AnswerType) -> bool:
+    """Whether the answer can be of its kind at all: a date needs a date's words, a number a number's, yes or no one of both."""
+    if answer_type == "date":
+        return _DATE_WORD.search(answer) is not None
+    if answer_type == "number":
+        return _NUMBER_WORD.search(answer) is not None
+    if answer_type == "yes_no":
+        return yes_or_no(answer) is not None
+    return True
 
 
 def quotable(kind: Kind, answer_type: AnswerType, answer: str) -> bool:

@@ -87,7 +87,9 @@ class Coordinator:
         given = {name: value for name, value in given.items() if value is not None}
         self.settings = _settings(given, settings)
         self._model: Any = model if model is not None else self.settings.model
-        self._models: dict[str, Any] = {**dict[str, Any](self.settings.models), **dict[str, Any](models or {})}
+        self._models: dict[str, Any] = {}
+        for roles in (self.settings.models, models or {}):
+            self._models.update({str(role): wanted for role, wanted in roles.items()})
         self._given_memory = memory if memory is not None else self.settings.memory
         self._memory: Memory | None = None
         self._gate: Gate | None = None

@@ -19,7 +19,7 @@ from extagents import events
 from extagents.agents import fusion, planner, single
 from extagents.agents.reader import check_quotes
 from extagents.agents.reasoner import Judgement, Ladder
-from extagents.answers import quotable, same, stands_in
+from extagents.answers import expected_type, quotable, same, stands_in
 from extagents.background import background
 from extagents.errors import InputError
 from extagents.frontier import Frontier
@@ -207,7 +207,7 @@ def _cut(workspace: Workspace) -> None:
     made, settings, desk = workspace.plan, workspace.settings, workspace.desk
     most = most_shard_tokens(desk.window, output_tokens=desk.output_tokens, knowledge_tokens=settings.knowledge_tokens)
     packing = pack(workspace.corpus, made.queries, shard_tokens=settings.shard_tokens, shared=workspace.shared, most=most)
-    ladder = Ladder(made.core, made.kind, made.answer_type, desk, statistics=workspace.corpus.index)
+    ladder = Ladder(made.core, made.kind, expected_type(made.core, made.answer_type), desk, statistics=workspace.corpus.index)
     workspace.adopt(packing, Frontier(workspace.corpus, packing.shards, made.queries), ladder)
 
 
@@ -297,7 +297,8 @@ def next_wave(workspace: Workspace) -> Wave | None:
     limit = 5 if settings.rounds == "all" else settings.rounds
     if workspace.phase > limit:
         return None
-    everything = settings.rounds == "all" or not pointed or workspace.phase >= ROUND_THAT_READS_ALL
+    unanswered = not workspace.judgement.answered and (not pointed or workspace.phase >= ROUND_THAT_READS_ALL)
+    everything = settings.rounds == "all" or unanswered
     if everything and kind != "summary":
         rest = frontier.order(position for position in range(len(workspace.shards)) if position not in set(pointed))
         pointed = [*pointed, *rest]
@@ -333,7 +334,15 @@ def settled(workspace: Workspace) -> bool:
     """Whether the verdict lets the reading end: stable and verified, and, where shards are unread, for long enough."""
     if workspace.settings.rounds == "all" or workspace.plan.kind == "summary" or not workspace.judgement.answered:
         return False
+    if early(workspace):
+        return False
     return not workspace.unread or (stops_early(workspace) and workspace.streak >= NEEDED_WAVES[workspace.settings.effort])
+
+
+def early(workspace: Workspace) -> bool:
+    """Whether a question of several steps was answered from one fact before any reading with knowledge: look once more."""
+    steps = len({(fact.document, fact.start) for fact in workspace.judgement.facts})
+    return workspace.plan.kind == "multi_hop" and steps < 2 and max(workspace.rounds_of.values(), default=0) < 2
 
 
 # ------------------------------------------------------------------ reason
@@ -394,7 +403,7 @@ async def fuse(workspace: Workspace) -> Answer:
     workspace.emit(events.Progress(phase="fuse", usage=workspace.account.usage))
     failures = _failures(workspace)
     judgement = await _last_judgement(workspace)
-    if judgement.answer and judgement.verified:
+    if judgement.answer and judgement.verified and (judgement.stable or leads(judgement) or workspace.stopped_by):
         confidence = judgement.confidence if judgement.stable else min(UNSTABLE, judgement.confidence)
         workspace.candidates.append(
             Candidate(path="ladder", answer=judgement.answer, confidence=confidence, facts=judgement.facts)
@@ -436,6 +445,11 @@ async def fuse(workspace: Workspace) -> Answer:
         data=outcome.data,
     )
     return workspace.answer
+
+
+def leads(judgement: Judgement) -> bool:
+    """Whether an answer that never became stable may be given all the same: several prompts gave it, and no other as often."""
+    return judgement.votes > max(1, judgement.rival)
 
 
 async def _last_judgement(workspace: Workspace) -> Judgement:

@@ -6,7 +6,7 @@ a schema), the question asks for a summary, or candidates disagree. Nothing new 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -150,7 +150,7 @@ def _filled(outcome: Outcome, schema: type[BaseModel] | None) -> Outcome:
     return Outcome(outcome.answer, outcome.confidence, outcome.facts, None, (*outcome.notices, notice))
 
 
-def cite(answer: str, facts: Sequence[Fact], documents: dict[str, Document]) -> tuple[Citation, ...]:
+def cite(answer: str, facts: Sequence[Fact], documents: Mapping[str, Document]) -> tuple[Citation, ...]:
     """Citations of the facts, those that hold the answer first; each is checked against the document once more."""
     citations = []
     for fact in sorted(facts, key=lambda fact: not stands_in(answer, (fact.quote,))):

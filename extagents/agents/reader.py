@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from extagents import prompts
@@ -50,7 +50,7 @@ class Sources:
     """Where a reader finds its text: the shard's sections, the documents (for pages), and the corpus' term statistics."""
 
     text: ShardText
-    documents: dict[str, Document]
+    documents: Mapping[str, Document]
     statistics: TermStatistics | None = None
 
 
@@ -159,14 +159,14 @@ def check(reading: Reading, job: ReadJob, sources: Sources) -> Finding:
 
 
 def check_quotes(
-    reported: Sequence[ReportedFact], text: ShardText, documents: dict[str, Document], *, shard: str, round_: int = 1
+    reported: Sequence[ReportedFact], text: ShardText, documents: Mapping[str, Document], *, shard: str, round_: int = 1
 ) -> tuple[Fact, ...]:
     """Locates every quote and replaces it by the document's own words there; what cannot be located is unverified."""
     facts = (_fact(fact, text, documents, shard, round_) for fact in reported)
     return tuple(fact for fact in facts if fact is not None)
 
 
-def _fact(reported: ReportedFact, text: ShardText, documents: dict[str, Document], shard: str, round_: int) -> Fact | None:
+def _fact(reported: ReportedFact, text: ShardText, documents: Mapping[str, Document], shard: str, round_: int) -> Fact | None:
     claim = " ".join(reported.claim.split()) or " ".join(reported.quote.split())
     if not claim:
         return None

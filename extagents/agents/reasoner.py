@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 
 from extagents import prompts
 from extagents.agents.calls import Desk, gather
-from extagents.answers import quotable, same, stands_in
+from extagents.answers import fits, quotable, same, stands_in
 from extagents.gate import CallFailed
 from extagents.memory.ledger import fact_tokens
 from extagents.models.base import Prompt
@@ -47,6 +47,8 @@ class Judgement:
     verified: bool = False
     queries: tuple[str, ...] = ()
     rungs: tuple[Rung, ...] = ()
+    votes: int = 0
+    rival: int = 0
 
     @property
     def answered(self) -> bool:
@@ -147,27 +149,52 @@ def sizes(count: int) -> list[int]:
 
 
 def decide(rungs: Sequence[Rung], kind: Kind, answer_type: AnswerType) -> Judgement:
-    """The smallest rung whose answer its neighbour repeats and that stands in a verified quote; else the best unstable one."""
+    """The answer that two neighbouring rungs agree on, the smallest such rungs first, if it stands in a verified quote.
+
+    Where two or more prompts agree on something else, it needs two votes more than that. Otherwise the judgement is unstable.
+    """
     queries = tuple(dict.fromkeys(q.strip() for rung in reversed(rungs) for q in rung.verdict.queries if q.strip()))[:6]
-    best = Judgement(queries=queries, rungs=tuple(rungs))
+    spoken = [rung for rung in rungs if speaks(rung, answer_type)]
     for first, second in itertools.pairwise(rungs):
-        if not (speaks(first) and speaks(second) and same(first.verdict.answer, second.verdict.answer, answer_type)):
+        if not (speaks(first, answer_type) and speaks(second, answer_type) and _agree(first, second, answer_type)):
+            continue
+        if _votes(first, spoken, answer_type) < _rival(first, spoken, answer_type) + 2:
             continue
         judged = _judgement(first, second, kind, answer_type, queries, rungs)
         if judged.answered:
             return judged
-        if not best.answer:
-            best = judged
-    if not best.answer:
-        for rung in reversed(rungs):
-            if speaks(rung):
-                return _judgement(rung, None, kind, answer_type, queries, rungs)
-    return best
+    return _unstable(rungs, spoken, kind, answer_type, queries)
 
 
-def speaks(rung: Rung) -> bool:
-    """Whether the rung gives an answer."""
-    return rung.verdict.answerable and bool(rung.verdict.answer.strip())
+def _unstable(
+    rungs: Sequence[Rung], spoken: Sequence[Rung], kind: Kind, answer_type: AnswerType, queries: tuple[str, ...]
+) -> Judgement:
+    """The answer that most rungs give, larger ones first among equals, those that stand in a quote before all others."""
+    judged = [(_judgement(rung, None, kind, answer_type, queries, rungs), rung) for rung in reversed(spoken)]
+    if not judged:
+        return Judgement(queries=queries, rungs=tuple(rungs))
+    return max(judged, key=lambda pair: (pair[0].verified, _votes(pair[1], spoken, answer_type)))[0]
+
+
+def _agree(one: Rung, other: Rung, answer_type: AnswerType) -> bool:
+    return same(one.verdict.answer, other.verdict.answer, answer_type)
+
+
+def _votes(rung: Rung, spoken: Sequence[Rung], answer_type: AnswerType) -> int:
+    """How many rungs give this rung's answer."""
+    return sum(_agree(rung, other, answer_type) for other in spoken)
+
+
+def _rival(rung: Rung, spoken: Sequence[Rung], answer_type: AnswerType) -> int:
+    """The votes of the strongest other answer; an answer that a single prompt gave is none."""
+    others = (_votes(other, spoken, answer_type) for other in spoken if not _agree(rung, other, answer_type))
+    return max((votes for votes in others if votes > 1), default=0)
+
+
+def speaks(rung: Rung, answer_type: AnswerType) -> bool:
+    """Whether the rung gives an answer, and one of the kind that was asked for."""
+    answer = rung.verdict.answer.strip()
+    return rung.verdict.answerable and bool(answer) and fits(answer, answer_type)
 
 
 def _judgement(
@@ -175,7 +202,7 @@ def _judgement(
 ) -> Judgement:
     answer = first.verdict.answer.strip()
     cited = first.cited
-    votes = [rung for rung in rungs if speaks(rung) and same(rung.verdict.answer, answer, answer_type)]
+    votes = [rung for rung in rungs if speaks(rung, answer_type) and same(rung.verdict.answer, answer, answer_type)]
     if quotable(kind, answer_type, answer):
         bearing = [fact for fact in cited if stands_in(answer, (fact.quote,))]
         bearing = bearing or [fact for fact in first.facts if stands_in(answer, (fact.quote,))][:1]
@@ -193,4 +220,6 @@ def _judgement(
         verified=verified,
         queries=queries,
         rungs=tuple(rungs),
+        votes=len(votes),
+        rival=_rival(first, [rung for rung in rungs if speaks(rung, answer_type)], answer_type),
     )

@@ -47,7 +47,6 @@ async def test_an_answer_counts_when_two_neighbouring_rungs_agree_and_it_stands_
 async def test_an_answer_that_stands_in_no_quote_is_not_verified():
     climbed, _ = ladder(lambda prompt: says("Grace Hopper", 1))
     judged = await climbed.climb([fact(n, "Ada Lovelace wrote it.") for n in range(4)])
-    assert judged.stable
     assert not judged.verified
     assert not judged.answered
 
