@@ -307,6 +307,10 @@ class LiveView(Silence):
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self._live.stop()
+        if error is not None:
+            # There will be no answer to carry them.
+            for notice in self.state.notices:
+                self._out.print(f"notice: {one_line(notice, 2_000)}", markup=False)
 
 
 def view_for(budget: Budget, *, quiet: bool, stream: TextIO | None = None) -> View:

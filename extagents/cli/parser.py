@@ -9,25 +9,26 @@ from extagents.errors import UsageError
 
 TOP = """\
 Answers questions over inputs far larger than any context window, with citations that hold.
-Parallel readers share a memory; a reasoner answers from what they found; every quote is checked against its document."""
+Parallel readers share a memory; a reasoner answers from what they found; every quote is checked."""
 
 TOP_EXAMPLES = """\
 start here:
-  extagents ask "When was the parser replaced?" --over docs/        no model needed: the built-in extractive one answers
-  extagents ask "…" --over docs/ --model openai:gpt-4o-mini         OPENAI_API_KEY holds the key
-  extagents ask "…" --over docs/ --model openai:NAME --base-url http://localhost:8000/v1    a vLLM server, or any like it
-  extagents doctor                                                  what is missing, and how to mend it
+  extagents ask "When was the parser replaced?" --over docs/     the built-in extractive model: no key
+  extagents ask "…" --over docs/ --model openai:gpt-4o-mini      OPENAI_API_KEY holds the key
+  extagents ask "…" --over docs/ --model openai:NAME --base-url http://localhost:8000/v1    your server
+  extagents doctor                                               what is missing, and how to mend it
 
 stdout holds the result only; progress and notices go to stderr.
-exit status: 0 answered or done · 1 the run failed · 2 wrong usage or nothing to read · 3 nothing in the input answers it
-             4 stopped by budget, deadline or interrupt · 130 a second Ctrl-C
+exit status: 0 answered or done · 1 the run failed · 2 wrong usage or nothing to read
+             3 nothing in the input answers it · 4 stopped by budget, deadline or interrupt
+             130 a second Ctrl-C
 Every option has a variable: EXTAGENTS_MODEL, EXTAGENTS_MEMORY, EXTAGENTS_EFFORT, …"""
 
 ASK_EXAMPLES = """\
 examples:
   extagents ask "Who maintains the parser?" --over handbook/ notes.pdf
-  extagents ask "What does it cost in all?" --over contracts/ --model openai:gpt-4o --max-cost 0.50 --deadline 120
-  extagents ask "…" --over corpus.jsonl --model openai:gpt-4o --reader-model openai:gpt-4o-mini --effort thorough
+  extagents ask "What does it cost?" --over deals/ --model openai:gpt-4o --max-cost 0.50 --deadline 120
+  extagents ask "…" --over corpus.jsonl --model openai:gpt-4o --reader-model openai:gpt-4o-mini
   extagents ask "…" --over docs/ --memory redis://localhost:6379/0 --tenant research --run monday
   echo "Which module parses TOML?" | extagents ask - --over src/ --json
 
@@ -36,8 +37,9 @@ Ctrl-C once ends with the best answer so far; twice ends at once."""
 SEARCH_EXAMPLES = """\
 examples:
   extagents search "parser replaced" --over docs/ -k 5
-  extagents search --queries questions.jsonl --over corpus.jsonl > hits.jsonl      {"id": …, "question": …} a line
-Hits come best first, with document, character offsets into its extracted text, and score."""
+  extagents search --queries questions.jsonl --over corpus.jsonl > hits.jsonl
+Hits come best first, with document, character offsets into its extracted text, and score.
+Each line of questions.jsonl is {"id": …, "question": …}; each line out is {"id": …, "hits": […]}."""
 
 ESTIMATE_EXAMPLES = """\
 example:
@@ -152,7 +154,7 @@ def _reading(parser: argparse.ArgumentParser) -> None:
         "--strategy",
         type=strategy,
         metavar="S",
-        help="fused (default): one pass if the input fits, else rounds; parallel; single",
+        help="fused (one pass if the input fits, else rounds; the default), parallel, single",
     )
     group.add_argument(
         "--rounds", metavar="N|all", type=rounds, help="most reading rounds (default: 5); all: re-read everything"
@@ -186,10 +188,11 @@ def build_parser() -> Parser:
     parser.add_argument("--version", action="version", version=f"extagents {extagents.__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", parser_class=Parser, title="commands")
 
-    def command(name: str, text: str, examples: str) -> Parser:
-        return commands.add_parser(name, help=text, description=text[:1].upper() + text[1:] + ".", epilog=examples)
+    def command(name: str, text: str, examples: str, usage: str | None = None) -> Parser:
+        description = text[:1].upper() + text[1:] + "."
+        return commands.add_parser(name, help=text, description=description, epilog=examples, usage=usage)
 
-    ask = command("ask", "answer one question", ASK_EXAMPLES)
+    ask = command("ask", "answer one question", ASK_EXAMPLES, "extagents ask QUESTION --over PATH… [options]")
     ask.add_argument("question", metavar="QUESTION", help="the question; - reads it from stdin")
     _over(ask)
     _model(ask)
@@ -200,14 +203,21 @@ def build_parser() -> Parser:
     group.add_argument("--resume", action="store_true", help="go on with the run of --run")
     _output(ask)
 
-    search = command("search", "find evidence without a model", SEARCH_EXAMPLES)
+    search = command(
+        "search", "find evidence without a model", SEARCH_EXAMPLES, "extagents search QUERY --over PATH… [options]"
+    )
     search.add_argument("query", metavar="QUERY", nargs="?", help="what to look for")
     search.add_argument("--queries", metavar="FILE.jsonl", help="many queries: {id, question} lines in, {id, hits} lines out")
     _over(search)
     search.add_argument("-k", metavar="N", type=positive, default=10, help="most hits (default: 10)")
     _output(search)
 
-    estimate = command("estimate", "calls, tokens and cost, lowest and highest, before anything is spent", ESTIMATE_EXAMPLES)
+    estimate = command(
+        "estimate",
+        "calls, tokens and cost, lowest and highest, before anything is spent",
+        ESTIMATE_EXAMPLES,
+        "extagents estimate QUESTION --over PATH… [options]",
+    )
     estimate.add_argument("question", metavar="QUESTION", help="the question; - reads it from stdin")
     _over(estimate)
     _model(estimate)

@@ -182,8 +182,14 @@ def test_what_is_no_unicode_in_a_question_becomes_harmless(replay, cli):
 
 
 @pytest.mark.parametrize("command", ["ask", "search", "estimate", "runs", "corpus", "doctor"])
-def test_every_command_teaches_with_examples(cli, command):
+def test_every_command_teaches_with_examples(cli, monkeypatch, command):
+    monkeypatch.setenv("COLUMNS", "100")
     ran = cli(command, "--help")
     assert ran.status == 0
     assert f"extagents {command}" in ran.out
     assert "example" in ran.out
+    assert max(len(line) for line in ran.out.splitlines() if not line.startswith("usage")) <= 105
+
+
+def test_the_usage_shows_the_order_that_works(cli):
+    assert cli("ask", "--help").out.startswith("usage: extagents ask QUESTION --over PATH… [options]\n")

@@ -151,3 +151,16 @@ def test_stopping_is_said_even_while_a_line_is_being_written(tmp_path):
     assert "once more ends at once" in (tmp_path / "err").read_text()
     assert view.state.title == "stopping"
     assert os.path.getsize(tmp_path / "err") > 0
+
+
+def test_notices_outlive_a_run_that_fails(recorded_run, monkeypatch):
+    monkeypatch.setenv("TERM", "xterm-256color")
+    stream = Terminal()
+
+    def events():
+        yield from recorded_run[:4]
+        raise ValueError("failed")
+
+    with pytest.raises(ValueError, match="failed"), view_for(Budget(), quiet=False, stream=stream) as view:
+        events_into(view, events())
+    assert "notice: broken.pdf could not be read: damaged" in stream.getvalue()
