@@ -333,7 +333,7 @@ async def main() -> None:
                         prepared = reasoning.prepare(analysed, vocabulary, facts[:rung])
                         ranked = reasoning.candidates(analysed, vocabulary, reasoning.chains(analysed, vocabulary, prepared))
                         gold_docs = {g["doc"] for g in question.get("gold", [])}
-                        usable = [c for c in ranked if c.traits["asked"] < 1.0 and c.traits["fit"] >= 0.1]
+                        usable = [c for c in ranked if c.traits["asked"] < 1.0 and c.traits["fit"] > reasoning.FITS]
                         if usable:
                             signs.append((reasoning.signs(analysed, usable), contains(usable[0].text, question["answers"])))
                         if rung < 8 and rung != len(facts):

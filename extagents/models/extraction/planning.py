@@ -30,11 +30,10 @@ _SUMMARY = re.compile(
     re.IGNORECASE,
 )
 _AGGREGATE = re.compile(
-    r"\bhow many of\b|\b(?:average|mean|median|total|sum|percentage) (?:of|number|across)\b|\b(?:in total|altogether"
-    r"|across all|of all the)\b"
-    r"|\blist (?:all|every)\b|\bcount\b.*\b(?:all|every)\b|\b(?:top|bottom) \d+\b|\bamong (?:all|the)\b.*\b(?:most|least"
-    r"|highest|lowest)\b"
-    r"|总共|一共|合计|平均|列出所有|全部.*多少",
+    r"\bhow many of (?:the|these|those)\b|\b(?:average|mean|median|total|sum|combined)\b.*\b(?:all|every|each|across|these)\b"
+    r"|\b(?:in total|altogether|across all|of all the)\b|\blist (?:all|every)\b"
+    r"|\bcount\b.*\b(?:all|every)\b|\b(?:top|bottom) \d+\b"
+    r"|\bamong (?:all|these|those)\b.*\b(?:most|least|highest|lowest)\b|总共|一共|合计|列出所有|所有.*平均|全部.*多少",
     re.IGNORECASE,
 )
 _NESTED = re.compile(

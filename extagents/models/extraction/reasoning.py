@@ -71,6 +71,9 @@ CONFIDENCE: dict[str, float] = {
     "margin": 0.7,
     "names": 0.28,
 }
+# Below FITS a span is not of the kind asked for. A span needs the confidence SPAN; a sentence needs to cover SENTENCE of the
+# question, more where a rung of less than FEW facts has not seen its rivals; chains that cover less than COVERED are no answer.
+FITS = 0.13
 SPAN = 0.4
 SENTENCE = 0.5
 SENTENCE_OF_FEW = 0.85
@@ -358,7 +361,7 @@ def reason(question: Question, vocabulary: Vocabulary, facts: Sequence[Fact], *,
         decided = choosing.yes_or_no(question, vocabulary, evidence, best.covered)
         return Outcome(*decided, queries)
     ranked = [
-        item for item in candidates(question, vocabulary, found) if item.traits["asked"] < 1.0 and item.traits["fit"] >= 0.1
+        item for item in candidates(question, vocabulary, found) if item.traits["asked"] < 1.0 and item.traits["fit"] > FITS
     ]
     if not ranked:
         labels = tuple(item.label for item in best.evidence)
