@@ -9,10 +9,12 @@ from dataclasses import dataclass
 from functools import cache
 from hashlib import sha1
 from importlib.resources import files
+from inspect import signature
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 import redis.asyncio as aioredis
+from redis.asyncio.connection import AbstractConnection
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import (
@@ -39,6 +41,12 @@ MOST_CONNECTIONS = 16
 FIRST_PATIENCE = 0.5  # seconds of trying again before the server was ever reached
 LATER_PATIENCE = 5.0  # and after: a server that is restarted comes back
 RIGHTS = "~ext:* and +@read +@write +@scripting +@connection"
+# Otherwise every connection looks the library's version up on disk, on the event loop, and sends it.
+NAMELESS: dict[str, Any] = (
+    {"driver_info": None}
+    if "driver_info" in signature(AbstractConnection.__init__).parameters
+    else {"lib_name": None, "lib_version": None}
+)
 PASSING = (ConnectionError, TimeoutError, OSError)
 
 
@@ -74,8 +82,7 @@ class RedisConnection:
             health_check_interval=30,
             retry=Retry(NoBackoff(), 0),
             protocol=2,
-            lib_name=None,  # otherwise every connection looks the library's version up on disk and sends it
-            lib_version=None,
+            **NAMELESS,
         )
         self._client: Any = aioredis.Redis(connection_pool=pool)
         self._client.response_callbacks.clear()  # replies as the server gave them, whatever the command's name
