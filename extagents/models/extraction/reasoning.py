@@ -74,8 +74,8 @@ CONFIDENCE: dict[str, float] = {
 # Below FITS a span is not of the kind asked for. A span needs the confidence SPAN; a sentence needs to cover SENTENCE of the
 # question, more where a rung of less than FEW facts has not seen its rivals; chains that cover less than COVERED are no answer.
 FITS = 0.13
-SPAN = 0.4
-SENTENCE = 0.5
+SPAN = 0.45
+SENTENCE = 0.55
 SENTENCE_OF_FEW = 0.85
 FEW = 5
 COVERED = 0.3
