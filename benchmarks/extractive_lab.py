@@ -25,7 +25,7 @@ import numpy as np
 
 from extagents.corpus.index import Index
 from extagents.models.base import Prompt
-from extagents.models.extraction import reasoning
+from extagents.models.extraction import chains, reasoning
 from extagents.models.extractive import ExtractiveModel
 from extagents.types import (
     Document,
@@ -330,8 +330,8 @@ async def main() -> None:
                 analysed = lab.model._question(plan.core, plan.answer_type, vocabulary)
                 if not (analysed.yes_no or analysed.explains or len(analysed.options) == 2):
                     for rung in (1, 2, 4, 8, len(facts)):
-                        prepared = reasoning.prepare(analysed, vocabulary, facts[:rung])
-                        ranked = reasoning.candidates(analysed, vocabulary, reasoning.chains(analysed, vocabulary, prepared))
+                        prepared = chains.prepare(analysed, vocabulary, facts[:rung])
+                        ranked = reasoning.candidates(analysed, vocabulary, chains.chains(analysed, vocabulary, prepared))
                         gold_docs = {g["doc"] for g in question.get("gold", [])}
                         usable = [c for c in ranked if c.traits["asked"] < 1.0 and c.traits["fit"] > reasoning.FITS]
                         if usable:

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
+from extagents.models.extraction.chains import Evidence
 from extagents.models.extraction.lexicon import COUNTRIES, FOCUS_TYPES, STOP
 from extagents.models.extraction.question import Question
 from extagents.models.extraction.reading import holds
 from extagents.models.extraction.spans import fit, spans_in
 from extagents.models.extraction.vocabulary import Vocabulary, lowered
-
-if TYPE_CHECKING:
-    from extagents.models.extraction.reasoning import Evidence
 
 _EARLIER = re.compile(r"\b(?:first|earlier|earliest|older|oldest|before|elder|sooner)\b", re.IGNORECASE)
 _LATER = re.compile(r"\b(?:later|latest|younger|youngest|newer|newest|last|recently|after)\b", re.IGNORECASE)
