@@ -1,8 +1,8 @@
 """Accuracy, wrong answers, calls and tokens of our loop against a server that imitates a model over a known question set.
 
-    python benchmarks/simulated.py DATA_DIR --server http://127.0.0.1:8099 [--questions 60] [--tokens 128000] [--effort thorough]
+    python benchmarks/simulated.py DATA_DIR --server http://127.0.0.1:8099 [--questions 60] [--tokens 128000] [--effort E]
 
-The server speaks the OpenAI API under /s/NAME/v1 and counts what each session used under /s/NAME/stats. For each question the
+The server speaks the OpenAI API under /s/NAME/v1 and counts what each session used under /s/NAME/stats. A question's
 input is its gold documents and other documents of the set, about so many tokens, shuffled. Scores are containment of an
 accepted answer after normalising, with Wilson's 95% interval; a failed run is wrong.
 """
@@ -53,7 +53,9 @@ async def fetch(url: str, body: dict[str, Any] | None = None) -> Any:
             return await response.json()
 
 
-async def measure(question: dict[str, Any], documents: list[Document], options: argparse.Namespace, worker: int) -> dict[str, Any]:
+async def measure(
+    question: dict[str, Any], documents: list[Document], options: argparse.Namespace, worker: int
+) -> dict[str, Any]:
     """One run in a server session of its own."""
     session = f"{options.server}/s/ours-{worker}"
     await fetch(session + "/stats/reset", {})

@@ -93,7 +93,9 @@ async def test_input_that_fits_the_window_takes_one_pass():
 
 
 async def test_a_single_pass_whose_answer_stands_in_no_quote_is_followed_by_the_rounds():
-    made_up = SinglePass(facts=[ReportedFact(claim="x", quote="nowhere", relevance=1)], answerable=True, answer="Rome", confidence=1)
+    made_up = SinglePass(
+        facts=[ReportedFact(claim="x", quote="nowhere", relevance=1)], answerable=True, answer="Rome", confidence=1
+    )
     model = world.model(single=lambda _: made_up)
     answer = await team(model, window=32_768).aask(world.QUESTION, world.corpus(4, length=10))
     assert answer.answer == world.ANSWER
@@ -101,7 +103,9 @@ async def test_a_single_pass_whose_answer_stands_in_no_quote_is_followed_by_the_
 
 
 async def test_an_answer_that_only_an_invented_quote_supports_is_not_given():
-    lie = Reading(facts=[ReportedFact(claim="It was Rome.", quote="Rome, of course.", relevance=1)], queries=[], continues=False)
+    lie = Reading(
+        facts=[ReportedFact(claim="It was Rome.", quote="Rome, of course.", relevance=1)], queries=[], continues=False
+    )
     says_rome = Verdict(answerable=True, answer="Rome", confidence=1, facts=[1], queries=[])
     answer = await team(world.model(reader=lambda _: lie, reasoner=lambda _: says_rome)).aask(world.QUESTION, world.corpus())
     assert answer.answer == ""
@@ -252,7 +256,9 @@ async def test_instructions_are_followed_by_one_more_call():
 
 async def test_history_reaches_the_planner():
     model = world.model()
-    await team(model).aask("And where was she born?", world.corpus(), history=[("user", "Who founded it?"), ("assistant", "Mirelle.")])
+    await team(model).aask(
+        "And where was she born?", world.corpus(), history=[("user", "Who founded it?"), ("assistant", "Mirelle.")]
+    )
     assert "Who founded it?" in model.calls[0].messages[-1].content
 
 

@@ -40,7 +40,13 @@ def corpus(count: int = 40, *, length: int = 40, steps: tuple[str, ...] = STEPS)
 
 
 def plan(question: str = QUESTION, **changes: Any) -> Plan:
-    made = {"core": question, "instructions": "", "kind": "multi_hop", "answer_type": "place", "queries": ["Corvid Institute founder"]}
+    made = {
+        "core": question,
+        "instructions": "",
+        "kind": "multi_hop",
+        "answer_type": "place",
+        "queries": ["Corvid Institute founder"],
+    }
     return Plan(**{**made, **changes})
 
 

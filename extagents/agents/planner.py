@@ -36,7 +36,7 @@ async def plan(
         },
     )
     try:
-        called = await desk.gate.call(prompt, desk.account)
+        called = await desk.gate.call(prompt, desk.account, call_id="plan")
     except CallFailed as failure:
         if failure.fatal:
             raise

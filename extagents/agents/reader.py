@@ -98,7 +98,7 @@ async def read(job: ReadJob, prompt: Prompt[Reading], sources: Sources, desk: De
         run=job.run, round=job.round, wave=job.wave, shard=job.shard.id, version=prompt.version, findings=(Finding(),)
     )
     try:
-        called = await desk.gate.call(prompt, desk.account)
+        called = await desk.gate.call(prompt, desk.account, call_id=f"read:{job.round}:{sources.text.id}")
     except CallFailed as failure:
         if failure.fatal:
             raise
@@ -148,7 +148,11 @@ def split(text: ShardText) -> tuple[ShardText, ShardText] | None:
             second.append(section.model_copy(update={"text": section.text[cut:], "start": section.start + cut}))
             room = 0
     halves = (tuple(s for s in first if s.text), tuple(s for s in second if s.text))
-    return (ShardText(id=text.id, sections=halves[0]), ShardText(id=text.id, sections=halves[1])) if all(halves) else None
+    return (
+        (ShardText(id=f"{text.id}.1", sections=halves[0]), ShardText(id=f"{text.id}.2", sections=halves[1]))
+        if all(halves)
+        else None
+    )
 
 
 def check(reading: Reading, job: ReadJob, sources: Sources) -> Finding:

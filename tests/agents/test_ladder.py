@@ -1,5 +1,7 @@
 """The ladder: which answers count, and what a rung's prompt holds."""
 
+import itertools
+
 from extagents.agents.calls import Desk
 from extagents.agents.reasoner import Ladder, sizes
 from extagents.gate import Account, Gate
@@ -10,7 +12,14 @@ from extagents.types import Fact, Verdict
 def fact(number: int, quote: str, *, verified: bool = True, relevance: float = 0.9) -> Fact:
     where = {"start": 100 * number, "end": 100 * number + len(quote)} if verified else {}
     return Fact(
-        id=f"f{number}", claim=f"claim {number}: {quote}", quote=quote, document="d", relevance=relevance, shard="s", round=1, **where
+        id=f"f{number}",
+        claim=f"claim {number}: {quote}",
+        quote=quote,
+        document="d",
+        relevance=relevance,
+        shard="s",
+        round=1,
+        **where,
     )
 
 
@@ -107,4 +116,4 @@ async def test_rungs_are_prefixes_of_each_other():
     await climbed.climb([fact(n, f"text {n}") for n in range(8)])
     question = "\n\nIs the question answerable"
     texts = sorted((call.messages[-1].content.split(question)[0] for call in model.calls[:-1]), key=len)
-    assert all(longer.startswith(shorter) for shorter, longer in zip(texts, texts[1:], strict=False))
+    assert all(longer.startswith(shorter) for shorter, longer in itertools.pairwise(texts))

@@ -13,13 +13,12 @@ SHARD = ShardText(
         Section(document="b.pdf", title="Beta report", text="second part of a long text", start=120, end=146, page=3),
     ),
 )
+PLACE_A = {"document": "a.txt", "start": 7, "end": 18, "shard": "s1", "round": 1}
+PLACE_B = {"document": "b.pdf", "start": 120, "end": 131, "page": 3, "shard": "s1", "round": 1}
 FACTS = (
-    Fact(
-        id="1", claim="Alpha is\nold.", quote="It says so.", document="a.txt", start=7, end=18, relevance=0.9, shard="s1", round=1,
-        title="Alpha",
-    ),
-    Fact(id="2", claim="Beta is new.", quote="second part", document="b.pdf", start=120, end=131, page=3, relevance=0.5, shard="s1", round=1),
-)  # fmt: skip
+    Fact(id="1", claim="Alpha is\nold.", quote="It says so.", relevance=0.9, title="Alpha", **PLACE_A),
+    Fact(id="2", claim="Beta is new.", quote="second part", relevance=0.5, **PLACE_B),
+)
 OUTPUTS = {"planner": Plan, "reader": Reading, "reasoner": Verdict, "single": SinglePass, "fusion": Fused}
 SLOTS = {
     "planner": {
