@@ -26,25 +26,28 @@ def settings_of(options: argparse.Namespace) -> Settings:
 
     from extagents.settings import Settings
 
+    given: dict[str, Any] = {name: value for name in _SAME_NAME if (value := getattr(options, name, None)) is not None}
+    ceilings = {field: value for name, field in _BUDGET.items() if (value := getattr(options, name, None)) is not None}
+    if ceilings:
+        given["budget"] = ceilings
+    if getattr(options, "reader_model", None):
+        given["models"] = {"reader": options.reader_model}
     try:
-        base = Settings()
-        given: dict[str, Any] = {name: value for name in _SAME_NAME if (value := getattr(options, name, None)) is not None}
-        if getattr(options, "reader_model", None):
-            given["models"] = {**base.models, "reader": options.reader_model}
-        ceilings = {field: value for name, field in _BUDGET.items() if (value := getattr(options, name, None)) is not None}
-        if ceilings:
-            given["budget"] = {**base.budget.model_dump(), **ceilings}
-        return Settings(**given) if given else base
+        # What the environment says of a budget's other ceilings and of other roles' models stays: sources are merged deeply.
+        return Settings(**given)
     except ValidationError as error:
         first = error.errors()[0]
         name = ".".join(str(part) for part in first["loc"])
-        raise SettingsError(f"{name.replace('_', ' ')}: {first['msg']}.", hint=_where(first["loc"][0])) from None
+        raise SettingsError(f"{name.replace('_', ' ')}: {first['msg']}.", hint=_where(options, first["loc"])) from None
     except Unparsable as error:
         raise SettingsError(f"A variable EXTAGENTS_… cannot be read: {error}.", hint="Mend or unset it.") from None
 
 
-def _where(field: object) -> str:
-    return f"Mend the option --{str(field).replace('_', '-')} or the variable EXTAGENTS_{str(field).upper()}."
+def _where(options: argparse.Namespace, loc: tuple[int | str, ...]) -> str:
+    """Where a setting can be mended: the option, if it is one, and the variable."""
+    variable = "EXTAGENTS_" + "__".join(str(part) for part in loc).upper()
+    option = f"the option --{str(loc[0]).replace('_', '-')} or " if hasattr(options, str(loc[0])) else ""
+    return f"Mend {option}the variable {variable}."
 
 
 def coordinator_of(options: argparse.Namespace) -> Coordinator:

@@ -151,6 +151,7 @@ def test_the_question_may_come_from_stdin(replay, cli):
 
 def test_options_reach_the_coordinator(replay, cli, monkeypatch):
     monkeypatch.setenv("EXTAGENTS_BUDGET__CALLS", "7")
+    monkeypatch.setenv("EXTAGENTS_MODELS__PLANNER", "openai:p")
     monkeypatch.setenv("EXTAGENTS_EFFORT", "quick")
     monkeypatch.setenv("EXTAGENTS_MODEL", "openai:from-environment")
     arguments = (
@@ -162,18 +163,20 @@ def test_options_reach_the_coordinator(replay, cli, monkeypatch):
     settings = replay.last.settings
     assert replay.last.asked == {"question": "Who?", "over": ["a", "b", "c"], "run": "monday", "resume": True}
     assert settings.model == "openai:m"
-    assert settings.models == {"reader": "openai:r"}
+    assert settings.models == {"reader": "openai:r", "planner": "openai:p"}
     assert settings.budget.model_dump() == {"tokens": 1000, "cost": 0.5, "calls": 7, "seconds": 60.0}
     assert settings.effort == "quick"
     assert (settings.rounds, settings.shard_tokens, settings.window, settings.concurrency) == ("all", 4000, 16_000, 9)
     assert (settings.seed, settings.tenant, settings.memory, settings.strategy) == (3, "t", "memory://", "parallel")
 
 
-def test_a_wrong_variable_is_named(replay, cli, monkeypatch):
-    monkeypatch.setenv("EXTAGENTS_WINDOW", "large")
+@pytest.mark.parametrize("name", ["EXTAGENTS_WINDOW", "EXTAGENTS_BUDGET__TOKENS", "EXTAGENTS_MODELS", "EXTAGENTS_READ_CACHE"])
+def test_a_wrong_variable_is_named(replay, cli, monkeypatch, name):
+    monkeypatch.setenv(name, "large")
     ran = cli("ask", "Who?", "--over", "docs")
     assert ran.status == 2
-    assert "EXTAGENTS_WINDOW" in ran.err
+    assert name in ran.err or '"models"' in ran.err
+    assert "--budget" not in ran.err
 
 
 def test_what_is_no_unicode_in_a_question_becomes_harmless(replay, cli):
