@@ -277,8 +277,17 @@ def reason(question: Question, vocabulary: Vocabulary, facts: Sequence[Fact], *,
     # Too unsure of the span, sure enough of the sentence; a rung of few facts has not seen its rivals.
     enough = (SENTENCE if len(facts) >= FEW else SENTENCE_OF_FEW) * (CHINESE if question.chinese else 1.0)
     if first.chain.covered >= enough:
-        return Outcome(True, first.chain.evidence[-1].quote, confidence, labels, queries)
+        return Outcome(True, _line(first.chain.evidence[-1].quote, first.span), confidence, labels, queries)
     return Outcome(False, "", confidence, (), queries)
+
+
+def _line(quote: str, span: Span) -> str:
+    """A quote as an answer: of one with more than three lines (code, tables) only the line that holds the span."""
+    if quote.count("\n") < 3:
+        return quote
+    start = max(span.start, 0)
+    end = quote.find("\n", start)
+    return quote[quote.rfind("\n", 0, start) + 1 : end if end >= 0 else len(quote)].strip() or quote
 
 
 def _titled(question: Question, found: Sequence[Chain]) -> Outcome | None:
