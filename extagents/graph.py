@@ -170,7 +170,8 @@ async def plan(workspace: Workspace) -> None:
             f"The question is longer than {room} tokens, {MOST_QUESTION:.0%} of the model's window.",
             hint="Ask shortly, and give the long text as input.",
         )
-    titles = [document.title or document.id for document in corpus.documents[:GLANCE]]
+    glance = corpus.documents[: 10 * GLANCE]
+    titles = list(dict.fromkeys(document.title or document.id for document in glance))[:GLANCE]
     try:
         workspace.plan, problem = await workspace.guard(
             planner.plan(

@@ -24,6 +24,7 @@ def strict_schema(output: type[BaseModel]) -> tuple[dict[str, Any], bool]:
     strict = not _free(schema)
     cleaned = _clean(schema, strict=strict)
     assert isinstance(cleaned, dict)
+    cleaned.pop("description", None)  # the class' docstring speaks to programmers
     return cleaned, strict
 
 

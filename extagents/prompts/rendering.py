@@ -39,8 +39,8 @@ def show_list(items: Iterable[str]) -> str:
 
 
 def show_candidates(candidates: Sequence[Candidate]) -> str:
-    """One candidate a line with its path and confidence."""
-    return "\n".join(f"- {one_line(c.answer)} ({c.path}, confidence {c.confidence:.2f})" for c in candidates) or NOTHING
+    """One candidate a line with its confidence."""
+    return "\n".join(f"- {one_line(c.answer)} (confidence {c.confidence:.2f})" for c in candidates) or NOTHING
 
 
 def show_history(turns: Sequence[Turn]) -> str:
