@@ -37,9 +37,9 @@ _ASKS_HOW_MANY = re.compile(
     r"\bhow (?:many|much)\b|多少|几[个人次名位条家座]|^\W*(?:what|which) (?:number|percentage)\b", re.IGNORECASE
 )
 _DATE_WORD = re.compile(
-    r"\d|[一二三四五六七八九十〇零]+[年月日]|\b(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*\b|\b(?:mon|tues|wednes|thurs|fri|"
+    r"\d|[一二三四五六七八九十〇零]+[年月日]|\b(?:jan|feb|mar|apr|jun|jul|aug|sep|oct|nov|dec)[a-z]*\b|\b(?:mon|tues|wednes|thurs|fri|"
     r"satur|sun)day\b|\b(?:century|decade|spring|summer|autumn|fall|winter|today|yesterday|tomorrow|morning|evening|night|noon|"
-    r"day|week|month|year|christmas|easter|ago)s?\b|世纪|年代|春|夏|秋|冬|今天|昨天|明天|早上|晚上",
+    r"day|week|month|year|christmas|easter|ago)s?\b|(?-i:^May$|\bMay\b(?= \d))|世纪|年代|春|夏|秋|冬|今天|昨天|明天|早上|晚上",
     re.IGNORECASE,
 )
 _NUMBER_WORD = re.compile(
@@ -105,6 +105,15 @@ def items_of(text: str) -> frozenset[str]:
     """The normalised items of a list answer, separated by commas, semicolons, line ends or a last "and"."""
     parts = re.split(r"[;\n、；]|,(?!\d{3}\b)|，|\band\b|和", text)
     return frozenset(item for item in (normalise(part) for part in parts) if item)
+
+
+def compatible(one: str, other: str, answer_type: AnswerType = "text") -> bool:
+    """Whether two answers can both be meant: they say the same, or one is a sentence that holds the other word for word."""
+    if same(one, other, answer_type):
+        return True
+    short, long = sorted((normalise(one), normalise(other)), key=len)
+    held = f" {short} " in f" {long} " or (_has_cjk(short) and short.replace(" ", "") in long.replace(" ", ""))
+    return bool(short) and held and len(long) >= 40
 
 
 @lru_cache(maxsize=16_384)

@@ -28,6 +28,7 @@ from extagents.packing import most_shard_tokens, pack
 from extagents.types import Answer, Candidate, Coverage, ShardText
 from extagents.workspace import Wave, Workspace
 
+PUBLISHED_ROUNDS = 5  # T of ExtAgents
 FIRST_WAVE = 8_000  # tokens of the first wave where reading may stop early; every further one is twice as large
 NEEDED_WAVES = {"quick": 1, "balanced": 2}  # successive waves that must leave the same stable and verified verdict
 ROUND_THAT_READS_ALL = 3  # from this round on, an unresolved question re-reads what nothing points at, too
@@ -295,16 +296,21 @@ def next_wave(workspace: Workspace) -> Wave | None:
     if kind == "summary" and workspace.phase >= 2:
         return None
     workspace.phase += 1
-    limit = 5 if settings.rounds == "all" else settings.rounds
-    if workspace.phase > limit:
+    if workspace.phase > most_rounds(workspace):
         return None
     unanswered = not workspace.judgement.answered and (not pointed or workspace.phase >= ROUND_THAT_READS_ALL)
     everything = settings.rounds == "all" or unanswered
     if everything and kind != "summary":
         rest = frontier.order(position for position in range(len(workspace.shards)) if position not in set(pointed))
         pointed = [*pointed, *rest]
+    pointed = [position for position in pointed if workspace.rounds_of.get(position, 0) < most_rounds(workspace)]
     reason = "everything again, with what is known" if everything else "what new names and open queries point at"
     return Wave(tuple(pointed), reason, again=True) if pointed else None
+
+
+def most_rounds(workspace: Workspace) -> int:
+    """How often a shard is read at most."""
+    return PUBLISHED_ROUNDS if workspace.settings.rounds == "all" else workspace.settings.rounds
 
 
 def _unread_wave(workspace: Workspace, pointed: list[int]) -> Wave:
@@ -323,6 +329,7 @@ def _unread_wave(workspace: Workspace, pointed: list[int]) -> Wave:
         if tokens >= workspace.wave_tokens:
             break
     again = [position for position in pointed if position not in workspace.unread and position not in workspace.failed]
+    again = [position for position in again if workspace.rounds_of[position] < most_rounds(workspace)]
     return Wave((*again, *chosen), "best first")
 
 

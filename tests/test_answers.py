@@ -2,7 +2,7 @@
 
 import pytest
 
-from extagents.answers import date_of, normalise, number_of, quotable, same, stands_in
+from extagents.answers import compatible, date_of, expected_type, fits, normalise, number_of, quotable, same, stands_in
 
 
 @pytest.mark.parametrize(
@@ -85,3 +85,47 @@ def test_normal_forms():
     assert date_of("around May 2020") == (2020, 5, 0)
     assert date_of("no date here") is None
     assert number_of("12 or 13") is None
+
+
+@pytest.mark.parametrize(
+    ("question", "kind"),
+    [
+        ("When did Germany invade Poland?", "date"),
+        ("The treaty that ended the war was signed in which year?", "date"),
+        ("Who was president when the state joined the union?", "name"),
+        ("How many moons does Mars have?", "number"),
+        ("解析器是哪一年替换的？", "date"),
+        ("这本书有多少页？", "number"),
+        ("谁写了这本书？", "name"),
+        ("Which year saw the first flight?", "date"),
+    ],
+)
+def test_the_questions_own_words_tell_the_kind_of_answer(question, kind):
+    assert expected_type(question, "name") == kind
+
+
+@pytest.mark.parametrize(
+    ("answer", "kind", "can_be"),
+    [
+        ("1842", "date", True),
+        ("the middle of the summer", "date", True),
+        ("May", "date", True),
+        ("May be useful", "date", False),
+        ("Cherokee", "date", False),
+        ("1842年", "date", True),
+        ("two-time", "number", True),
+        ("Nagasaki", "number", False),
+        ("Yes, both are.", "yes_no", True),
+        ("Paris", "yes_no", False),
+        ("anything", "person", True),
+    ],
+)
+def test_an_answer_of_the_wrong_kind_is_told(answer, kind, can_be):
+    assert fits(answer, kind) is can_be
+
+
+def test_a_sentence_that_holds_the_short_answer_is_no_rival():
+    sentence = "It was part of the original Logo programming language developed in 1966."
+    assert compatible("1966", sentence, "date")
+    assert not compatible("1967", sentence, "date")
+    assert not compatible("Paris", "London")

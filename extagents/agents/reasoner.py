@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 
 from extagents import prompts
 from extagents.agents.calls import Desk, gather
-from extagents.answers import fits, quotable, same, stands_in
+from extagents.answers import compatible, fits, quotable, same, stands_in
 from extagents.gate import CallFailed
 from extagents.memory.ledger import fact_tokens
 from extagents.models.base import Prompt
@@ -187,7 +187,9 @@ def _votes(rung: Rung, spoken: Sequence[Rung], answer_type: AnswerType) -> int:
 
 def _rival(rung: Rung, spoken: Sequence[Rung], answer_type: AnswerType) -> int:
     """The votes of the strongest other answer; an answer that a single prompt gave is none."""
-    others = (_votes(other, spoken, answer_type) for other in spoken if not _agree(rung, other, answer_type))
+    answer = rung.verdict.answer
+    rivals = (other for other in spoken if not compatible(answer, other.verdict.answer, answer_type))
+    others = (_votes(other, spoken, answer_type) for other in rivals)
     return max((votes for votes in others if votes > 1), default=0)
 
 
@@ -200,7 +202,7 @@ def speaks(rung: Rung, answer_type: AnswerType) -> bool:
 def _judgement(
     first: Rung, second: Rung | None, kind: Kind, answer_type: AnswerType, queries: tuple[str, ...], rungs: Sequence[Rung]
 ) -> Judgement:
-    answer = first.verdict.answer.strip()
+    answer = " ".join(first.verdict.answer.split())
     cited = first.cited
     votes = [rung for rung in rungs if speaks(rung, answer_type) and same(rung.verdict.answer, answer, answer_type)]
     if quotable(kind, answer_type, answer):
