@@ -162,9 +162,13 @@ def test_links_at_the_top_point_into_the_package() -> None:
         assert (ROOT / name).is_dir()
 
 
-def test_tools_leave_the_links_out() -> None:
+def test_tools_leave_the_links_out_and_nothing_else() -> None:
+    ruff = [sys.executable, "-m", "ruff", "check", "--show-files", "."]
+    listed = subprocess.run(ruff, capture_output=True, encoding="utf-8", check=True, cwd=ROOT).stdout.splitlines()
+    seen = {str(Path(line).relative_to(ROOT)) for line in listed}
+    assert {"extagents/agents/reader.py", "extagents/memory/base.py", "tests/test_project.py"} <= seen
+    assert not [name for name in seen if name.split("/")[0] in ("agents", "memory", "prompts")]
     tools = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]
-    assert {"agents", "memory", "prompts"} <= set(tools["ruff"]["extend-exclude"])
     assert tools["mypy"]["exclude"] == ["^(agents|memory|prompts)/"]
     assert tools["pytest"]["ini_options"]["testpaths"] == ["tests"]
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import shutil
+import sysconfig
 from pathlib import Path
 
 import pytest
@@ -12,36 +14,49 @@ from extagents.cli import demo
 
 @pytest.fixture
 def small_library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A library of three modules in the place of the real one."""
+    """A few real modules in the place of the whole library."""
     folder = tmp_path / "python-0"
     folder.mkdir()
-    (folder / "threading.py").write_text("# The timer class was contributed by Itamar Shtull-Trauring\n", encoding="utf-8")
-    (folder / "hmac.py").write_text('"""Implements the HMAC algorithm as described by RFC 2104."""\n', encoding="utf-8")
-    (folder / "secrets.py").write_text("from hmac import compare_digest\n", encoding="utf-8")
+    source = Path(sysconfig.get_path("stdlib"))
+    for name in ("argparse", "difflib", "heapq", "hmac", "json/decoder", "random", "secrets", "threading", "turtle"):
+        (folder / name).parent.mkdir(exist_ok=True)
+        shutil.copy(source / f"{name}.py", folder / f"{name}.py")
     monkeypatch.setattr(demo, "library", lambda: folder)
     return folder
 
 
-def test_piped_it_is_plain_and_tells_what_was_read_how_fast_and_what_to_set(small_library, capsys):
+def test_piped_it_is_plain_and_tells_what_was_read_how_fast_and_what_to_set(replay, small_library, capsys):
     assert demo.main([]) == 0
     out = capsys.readouterr().out
     assert "\x1b" not in out
-    assert "3 files" in out
+    assert "9 files" in out
     assert re.search(r"read and indexed in .* tokens a second", out)
-    assert "answer: Itamar Shtull-Trauring\n" in out
-    assert "Nothing in the input answers this question." in out
-    assert re.search(r"4 questions in .* tokens read in \d+ calls", out)
+    assert "answer: Guido van Rossum\n" in out
+    assert "handbook.pdf, p. 3: “The parser was designed" in out
+    assert "812 of 1,250 shards" in out
+    assert re.search(r"4 questions in .* tokens read in 3,320 calls, .* tokens a second", out)
     for hint in ("OPENAI_API_KEY", "EXTAGENTS_MODEL=openai:", "EXTAGENTS_BASE_URL", f"--over {small_library}"):
         assert hint in out
     assert demo.main([]) == 0
     assert "index taken from the cache" in capsys.readouterr().out
 
 
-def test_the_picture_is_of_a_real_run_and_asks_no_other_host(small_library, tmp_path):
+def test_its_questions_are_answered_by_the_built_in_model(small_library, capsys):
+    assert demo.main([]) == 0
+    _, lookup, steps, date, nothing = re.split(r"^\d  ", capsys.readouterr().out, flags=re.MULTILINE)
+    assert "Itamar Shtull-Trauring" in lookup.splitlines()[1]
+    assert "2104" in steps.splitlines()[1]
+    assert "  secrets.py: “" in steps
+    assert "  hmac.py: “" in steps
+    assert "1966" in date
+    assert "Nothing in the input answers this question." in nothing
+
+
+def test_the_picture_asks_no_other_host(replay, small_library, tmp_path):
     picture = tmp_path / "docs" / "run.svg"
     assert demo.main(["--picture", str(picture)]) == 0
     drawn = picture.read_text(encoding="utf-8").replace("&#160;", " ")
-    assert "Itamar Shtull-Trauring" in drawn
+    assert "Guido van Rossum" in drawn
     assert "url(http" not in drawn
     assert "@font-face" not in drawn
 
