@@ -34,9 +34,9 @@ if TYPE_CHECKING:
     from extagents.types import Answer
 
 QUESTIONS = (
-    ("a lookup", "Who contributed the timer class of the threading module?"),
+    ("a lookup", "Which normalization form are identifiers converted to?"),
+    ("a name", "Who contributed the timer class of the threading module?"),
     ("two steps", "Which RFC describes the algorithm of the module that secrets takes compare_digest from?"),
-    ("a date", "In which year was the programming language developed that turtle graphics was part of?"),
     ("no answer", "How many moons does Jupiter have?"),
 )
 # Tests of the library, and what was installed beside it, are no part of what it says.
