@@ -244,3 +244,24 @@ def test_the_first_example_of_the_readme_runs(tmp_path: Path, monkeypatch: pytes
     shown = re.findall(r"^#> (.*)$", example[1], re.MULTILINE)
     assert printed
     assert printed[: len(shown)] == shown
+
+
+def test_tests_cannot_leave_this_machine() -> None:
+    import socket
+
+    with socket.socket() as outward:
+        with pytest.raises(RuntimeError, match="only loopback"):
+            outward.connect(("192.0.2.1", 80))
+    with pytest.raises(socket.gaierror):
+        socket.create_connection(("example.org", 80))
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        socket.create_connection(server.getsockname()).close()
+
+
+def test_tests_have_folders_of_their_own_and_no_keys() -> None:
+    from extagents.corpus.cache import default_folder
+    from extagents.memory.open import data_folder
+
+    for folder in (default_folder(), data_folder()):
+        assert not folder.is_relative_to(Path.home()) or "pytest" in str(folder)
+    assert "OPENAI_API_KEY" not in os.environ
