@@ -241,9 +241,8 @@ def test_the_first_example_of_the_readme_runs(tmp_path: Path, monkeypatch: pytes
     printed: list[str] = []
     scope = {"print": lambda *values: printed.append(" ".join(str(value) for value in values))}
     exec(compile(example[1], "README.md", "exec"), scope)
-    shown = re.findall(r"^#> (.*)$", example[1], re.MULTILINE)
-    assert printed
-    assert printed[: len(shown)] == shown
+    shown = re.findall(r"^# prints: (.*)$", example[1], re.MULTILINE)
+    assert printed == shown != []
 
 
 def test_tests_cannot_leave_this_machine() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Collection
 from typing import TYPE_CHECKING
 
 from extagents.cli.output import console, count, duration, is_terminal, money, one_line, print_json, safe, share, tokens, write
@@ -21,8 +22,11 @@ ENDS = {
 }
 
 
-def print_answer(answer: Answer, *, as_json: bool, quiet: bool) -> None:
-    """The answer on stdout: one JSON object, or a page for a terminal, or the bare answer. Notices beside it on stderr."""
+def print_answer(answer: Answer, *, as_json: bool, quiet: bool, told: Collection[str] = ()) -> None:
+    """The answer on stdout: one JSON object, or a page for a terminal, or the bare answer.
+
+    Beside a bare answer stderr gets what else is to be said, but for the notices that were `told` already.
+    """
     if as_json:
         print_json(answer.model_dump(mode="json"))
         return
@@ -33,11 +37,11 @@ def print_answer(answer: Answer, *, as_json: bool, quiet: bool) -> None:
     if answer.answer:
         write(answer.answer + "\n")
     if not quiet:
-        for line in remarks(answer):
+        for line in remarks(answer, told):
             sys.stderr.write(line + "\n")
 
 
-def remarks(answer: Answer) -> list[str]:
+def remarks(answer: Answer, told: Collection[str] = ()) -> list[str]:
     """What stderr says beside a bare answer: how it ended, what was read, and every notice."""
     lines = []
     if not answer.answered:
@@ -47,7 +51,7 @@ def remarks(answer: Answer) -> list[str]:
     if answer.coverage.failed:
         lines.append(f"failed: {count(answer.coverage.failed, 'shard')} could not be read")
     lines.append(f"read: {covered(answer)} · {spent(answer)} · {duration(answer.seconds)}")
-    lines.extend(f"notice: {one_line(notice, 2_000)}" for notice in answer.notices)
+    lines.extend(f"notice: {one_line(notice, 2_000)}" for notice in answer.notices if notice not in told)
     return lines
 
 

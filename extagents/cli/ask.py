@@ -35,7 +35,7 @@ def run(options: argparse.Namespace) -> int:
         view = view_for(team.settings.budget, quiet=quiet)
         with view, stoppable(team, view):
             answer: Answer = events_into(view, team.stream(question, options.over, run=options.run, resume=options.resume))
-        print_answer(answer, as_json=options.json, quiet=options.quiet)
+        print_answer(answer, as_json=options.json, quiet=options.quiet, told=view.told)
     return status_of(answer)
 
 

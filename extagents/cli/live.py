@@ -143,6 +143,8 @@ class View(Protocol):
     """Something that shows a run."""
 
     state: RunState
+    told: list[str]
+    """The notices that stand on stderr already."""
 
     def __enter__(self) -> Self: ...
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None: ...
@@ -157,6 +159,7 @@ class Silence:
 
     def __init__(self, budget: Budget) -> None:
         self.state = RunState(budget)
+        self.told: list[str] = []
 
     def __enter__(self) -> Self:
         return self
@@ -191,6 +194,7 @@ class Lines(Silence):
     def show(self, event: Event) -> None:
         self.state.take(event)
         if event.type == "notice":
+            self.told.append(event.message)
             self._write(f"notice: {one_line(event.message, 2_000)}")
         elif event.type == "answer" or self._clock() < self._from:
             return

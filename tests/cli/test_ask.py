@@ -19,6 +19,7 @@ def test_stdout_holds_the_bare_answer_and_nothing_else(replay, cli):
     assert ran.out == "Guido van Rossum\n"
     assert ran.status == 0
     assert "notice: No language model is configured." in ran.err
+    assert ran.err.count("broken.pdf could not be read") == 1
 
 
 def test_json_is_one_object_with_exactly_the_keys_of_an_answer(replay, cli):
