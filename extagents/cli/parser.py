@@ -22,7 +22,7 @@ stdout holds the result only; progress and notices go to stderr.
 exit status: 0 answered or done · 1 the run failed · 2 wrong usage or nothing to read
              3 nothing in the input answers it · 4 stopped by budget, deadline or interrupt
              130 a second Ctrl-C
-Every option has a variable: EXTAGENTS_MODEL, EXTAGENTS_MEMORY, EXTAGENTS_EFFORT, …"""
+Settings have variables too: EXTAGENTS_MODEL, EXTAGENTS_MEMORY, EXTAGENTS_EFFORT, …"""
 
 ASK_EXAMPLES = """\
 examples:
