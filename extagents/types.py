@@ -213,7 +213,7 @@ class Plan(Frozen):
     instructions: str = Field(description="how the answer is to look (form, length, language); empty if nothing is asked")
     kind: Kind = Field(description="lookup, multi_hop, aggregate or summary")
     answer_type: AnswerType = Field(description="what kind of thing the answer is")
-    queries: list[str] = Field(description="search queries that lead to the evidence, at most 5")
+    queries: list[str] = Field(description="search queries that lead to the evidence", json_schema_extra={"maxItems": 5})
 
 
 class ReaderQuestion(Frozen):
@@ -248,7 +248,7 @@ class Reading(Frozen):
     """A reader's answer, in one call."""
 
     facts: list[ReportedFact] = Field(description="what helps to answer; empty if the text holds nothing")
-    queries: list[str] = Field(description="what is missing and would be worth looking for elsewhere; at most 3")
+    queries: list[str] = Field(description="new leads worth following elsewhere", json_schema_extra={"maxItems": 3})
     continues: bool = Field(
         default=False, description="true if something that matters is cut off at the start or end of the text"
     )
@@ -273,7 +273,7 @@ class Verdict(Frozen):
     answer: str = Field(description="the answer alone, as short as it can be; empty if not answerable")
     confidence: float = Field(ge=0.0, le=1.0, description="how sure, 0 to 1")
     facts: list[int] = Field(description="numbers of the facts that the answer rests on")
-    queries: list[str] = Field(description="what is missing and would be worth looking for; at most 3")
+    queries: list[str] = Field(description="what is missing and worth looking for", json_schema_extra={"maxItems": 3})
 
 
 class SingleInput(Frozen):

@@ -208,7 +208,7 @@ class Workspace:
     def _job(self, position: int, wave: Wave) -> ReadJob | None:
         """The job for a shard; None where it would be asked exactly what it was asked before."""
         shard = self.shards[position]
-        knowledge = self.ledger.knowledge(self.settings.knowledge_tokens, without=shard.id) if len(self.ledger) else ()
+        knowledge = self.ledger.knowledge(self.settings.knowledge_tokens) if len(self.ledger) else ()
         queries = self.open_queries[:OPEN_QUERIES]
         asked = (*(fact.claim for fact in knowledge), None, *queries)
         if self._asked.get(position) == asked:
