@@ -219,16 +219,10 @@ class Coordinator:
             await memory.forget_run(run_id)  # its reads are in the read cache and are not paid again
         workspace = await self._open(request, run_id, on_event)
         try:
-            await self.graph().ainvoke({"question": request.question, "run_id": run_id}, config={"recursion_limit": 10_000})
-        except ExtAgentsError as error:
-            await self._failed(workspace, error)
-            raise
-        except Exception as error:
-            wrapped = _as_error(error, workspace)
-            await self._failed(workspace, wrapped)
-            raise wrapped from error
+            await self.graph().ainvoke({"workspace": workspace.key}, config={"recursion_limit": 10_000})
         finally:
-            self._workspaces.pop(run_id, None)
+            self._workspaces.pop(workspace.key, None)
+            workspace.release()
         assert workspace.answer is not None
         return workspace.answer
 
@@ -239,47 +233,55 @@ class Coordinator:
         if self._graph is None:
             from extagents.graph import build
 
-            self._graph = build(self)
+            try:
+                self._graph = build(self)
+            except SystemError:  # CPython 3.11 (gh-106905): LangGraph parses source while another thread does
+                self._graph = build(self)
         return self._graph
 
-    async def workspace(self, state: Any, on_event: Callable[[events.Event], None]) -> Workspace:
+    async def open(self, state: Any, on_event: Callable[[events.Event], None]) -> Workspace:
         """The workspace of the state's run; a run that came through a user's own graph is opened here."""
-        run_id = state.get("run_id")
-        if run_id in self._workspaces:
-            known = self._workspaces[run_id]
-            told = known.emit
+        known = self._workspaces.get(state.get("workspace", ""))
+        if known is None:
+            request = _request(state["question"], state.get("over"), state.get("instructions", ""), (), None, None, False)
+            return await self._open(request, uuid.uuid4().hex[:12], on_event)
+        told = known.listener
 
-            def both(event: events.Event) -> None:
-                told(event)
-                on_event(event)
+        def both(event: events.Event) -> None:
+            told(event)
+            on_event(event)
 
-            known.emit = both
-            return known
-        request = _request(state["question"], state.get("over"), state.get("instructions", ""), (), None, None, False)
-        return await self._open(request, run_id or uuid.uuid4().hex[:12], on_event)
+        known.listener = both
+        return known
 
-    def open_workspace(self, run_id: str) -> Workspace:
-        """The live workspace of a run of this process. Raises `RunError` for one that is not."""
-        workspace = self._workspaces.get(run_id)
+    def find(self, key: str) -> Workspace:
+        """An open workspace. Raises `RunError` for one that is not open in this process."""
+        workspace = self._workspaces.get(key)
         if workspace is None:
-            raise RunError(f"Run {run_id} is not under way in this process.", hint="Start it again.", run_id=run_id)
+            raise RunError("The run is not under way in this process.", hint="Start it again.")
         return workspace
 
     async def finish(self, workspace: Workspace) -> None:
         """Stores the answer and lets the workspace go."""
         answer = workspace.answer
         assert answer is not None
-        self._workspaces.pop(workspace.run_id, None)
+        self._workspaces.pop(workspace.key, None)
         workspace.release()
         status: Literal["partial", "done"] = "partial" if answer.partial else "done"
         await workspace.memory.update_run(
             workspace.run_id, status=status, state={"phase": "done"}, answer=answer.model_dump(mode="json")
         )
 
-    async def _failed(self, workspace: Workspace, error: ExtAgentsError) -> None:
-        workspace.release()
-        with contextlib.suppress(ExtAgentsError):
-            await workspace.memory.update_run(workspace.run_id, status="failed", state={"error": error.message})
+    async def fail(self, workspace: Workspace, error: BaseException) -> BaseException:
+        """Stores that the run failed, lets the workspace go, and gives the error as the user is to see it."""
+        if not isinstance(error, Exception):
+            return error
+        shown = _as_error(error, workspace)
+        if self._workspaces.pop(workspace.key, None) is not None:
+            workspace.release()
+            with contextlib.suppress(ExtAgentsError):
+                await workspace.memory.update_run(workspace.run_id, status="failed", state={"error": shown.message})
+        return shown
 
     # ------------------------------------------------------------------ opening a run
 
@@ -323,7 +325,7 @@ class Coordinator:
             started=started,
             corpus=corpus,
             desk=desk,
-            emit=on_event,
+            listener=on_event,
             readers=min(self.settings.concurrency, LOCAL_LANES) if local else self.settings.concurrency,
             remember_reads=self.settings.read_cache and not local,
             shared=corpus is request.over,
@@ -331,7 +333,7 @@ class Coordinator:
         account.keep = _kept(budget, workspace)
         if budget.seconds is not None:
             workspace.end_reading_at(started + READING_SHARE * budget.seconds)
-        self._workspaces[run_id] = workspace
+        self._workspaces[workspace.key] = workspace
         if self._interrupted:
             workspace.halt("cancelled")
         if gate.models["default"].name == "extractive":
@@ -602,6 +604,8 @@ def _unreadable(corpus: Corpus) -> list[str]:
 def _as_error(error: Exception, workspace: Workspace) -> ExtAgentsError:
     from extagents.gate import CallFailed
 
+    if isinstance(error, ExtAgentsError):
+        return error
     if isinstance(error, CallFailed):
         return error.as_error(run_id=workspace.run_id, spent=workspace.account.usage)
     return RunError(

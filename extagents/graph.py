@@ -8,7 +8,8 @@ re-reading is gated, and `read` fans out over lanes, never over shards: each lan
 from __future__ import annotations
 
 import asyncio
-from typing import Any, Protocol, TypedDict
+from collections.abc import Awaitable, Callable
+from typing import Any, Protocol, TypedDict, TypeVar
 
 from langgraph.config import get_stream_writer
 from langgraph.graph import END, START, StateGraph
@@ -21,7 +22,7 @@ from extagents.agents.reader import check_quotes
 from extagents.agents.reasoner import Judgement, Ladder
 from extagents.answers import expected_type, quotable, same, stands_in
 from extagents.background import background
-from extagents.errors import InputError
+from extagents.errors import InputError, RunExists
 from extagents.frontier import Frontier
 from extagents.gate import CallFailed, Stop
 from extagents.packing import most_shard_tokens, pack
@@ -29,6 +30,7 @@ from extagents.types import Answer, Candidate, Coverage, ShardText
 from extagents.workspace import Wave, Workspace
 
 PUBLISHED_ROUNDS = 5  # T of ExtAgents
+T = TypeVar("T")
 FIRST_WAVE = 8_000  # tokens of the first wave where reading may stop early; every further one is twice as large
 NEEDED_WAVES = {"quick": 1, "balanced": 2}  # successive waves that must leave the same stable and verified verdict
 ROUND_THAT_READS_ALL = 3  # from this round on, an unresolved question re-reads what nothing points at, too
@@ -38,11 +40,15 @@ GLANCE = 20  # titles that the planner sees
 
 
 class State(TypedDict, total=False):
-    """The graph's state: ids, counts and the answer. `question` and `over` are its input in a user's own graph."""
+    """The graph's state: ids, counts and the answer. `question` and `over` are its input in a user's own graph.
+
+    `workspace` names the live objects of the run in this process, `run_id` what the memory keeps of it.
+    """
 
     question: str
     over: Any
     instructions: str
+    workspace: str
     run_id: str
     wave: int
     shards_read: int
@@ -53,26 +59,49 @@ class State(TypedDict, total=False):
 class Lane(TypedDict):
     """What a reader lane is started with."""
 
-    run_id: str
+    workspace: str
     lane: int
 
 
 class Host(Protocol):
-    """Who keeps the workspaces: the coordinator."""
+    """Who keeps the workspaces of runs: opens them, finds them, and lets go of them in the end."""
 
-    async def workspace(self, state: State, on_event: Any) -> Workspace:
+    async def open(self, state: State, on_event: Callable[[events.Event], None]) -> Workspace:
         """The workspace of the state's run, opened where the run has none yet."""
         ...
 
-    def open_workspace(self, run_id: str) -> Workspace: ...
+    def find(self, key: str) -> Workspace:
+        """An open workspace. Raises `RunError` for one that is not open in this process."""
+        ...
 
     async def finish(self, workspace: Workspace) -> None:
         """Stores the answer and lets the workspace go."""
         ...
 
+    async def fail(self, workspace: Workspace, error: BaseException) -> BaseException:
+        """Stores that the run failed, lets the workspace go, and gives the error as the user is to see it."""
+        ...
+
 
 def build(host: Host) -> CompiledStateGraph[State, Any, State, State]:
-    """The compiled graph over the host's workspaces. It needs no checkpointer: the memory is the checkpoint."""
+    """The compiled graph over the host's workspaces. It needs no checkpointer: the memory is the checkpoint.
+
+    Nodes run in any event loop; their work is done on the background loop, which owns sockets and pools.
+    """
+
+    async def at_work(key: str, work: Callable[[Workspace], Awaitable[T]]) -> T:
+        workspace = host.find(key)
+
+        async def guarded() -> T:
+            try:
+                return await work(workspace)
+            except BaseException as error:
+                shown = await host.fail(workspace, error)
+                if shown is error:
+                    raise
+                raise shown from error
+
+        return await background.run(guarded)
 
     async def plan_node(state: State) -> State:
         writer, loop = get_stream_writer(), asyncio.get_running_loop()
@@ -83,60 +112,55 @@ def build(host: Host) -> CompiledStateGraph[State, Any, State, State]:
             else:
                 loop.call_soon_threadsafe(writer, event)
 
-        async def work() -> State:
-            workspace = await host.workspace(state, on_event)
-            await plan(workspace)
-            return {"run_id": workspace.run_id}
-
-        return await background.run(work)
+        workspace = await background.run(lambda: host.open(state, on_event))
+        await at_work(workspace.key, plan)
+        return {"workspace": workspace.key, "run_id": workspace.run_id}
 
     async def single_node(state: State) -> State:
-        workspace = host.open_workspace(state["run_id"])
-        await background.run(lambda: read_at_once(workspace))
+        await at_work(state["workspace"], read_at_once)
         return {}
 
     async def read_node(lane: Lane) -> State:
-        workspace = host.open_workspace(lane["run_id"])
-        await background.run(workspace.read_lane)
+        await at_work(lane["workspace"], Workspace.read_lane)
         return {}
 
     async def reason_node(state: State) -> State:
-        workspace = host.open_workspace(state["run_id"])
-        await background.run(lambda: reason(workspace))
+        await at_work(state["workspace"], reason)
+        workspace = host.find(state["workspace"])
         read = len(workspace.shards) - len(workspace.unread)
         return {"wave": workspace.wave, "shards_read": read, "facts": len(workspace.ledger)}
 
     async def fuse_node(state: State) -> State:
-        workspace = host.open_workspace(state["run_id"])
-
-        async def work() -> State:
+        async def work(workspace: Workspace) -> State:
             answer = await fuse(workspace)
             await host.finish(workspace)
             return {"answer": answer.model_dump(mode="json")}
 
-        return await background.run(work)
+        return await at_work(state["workspace"], work)
 
-    def read_or_fuse(workspace: Workspace) -> list[Send] | str:
+    def next_step(workspace: Workspace) -> list[Send] | str:
         while (wave := next_wave(workspace)) is not None:
             if lanes := workspace.start_wave(wave):
-                return [Send("read", {"run_id": workspace.run_id, "lane": lane}) for lane in range(lanes)]
+                return [Send("read", {"workspace": workspace.key, "lane": lane}) for lane in range(lanes)]
         return "fuse"
 
+    async def read_or_fuse(workspace: Workspace) -> list[Send] | str:
+        # On a thread: ranking a large packing would block the loop.
+        return await asyncio.to_thread(next_step, workspace)
+
     async def after_plan(state: State) -> list[Send] | str:
-        workspace = host.open_workspace(state["run_id"])
-        if fits_at_once(workspace):
+        if fits_at_once(host.find(state["workspace"])):
             return "single"
-        return await background.run(lambda: _soon(read_or_fuse, workspace))
+        return await at_work(state["workspace"], read_or_fuse)
 
     async def after_single(state: State) -> list[Send] | str:
-        workspace = host.open_workspace(state["run_id"])
+        workspace = host.find(state["workspace"])
         if workspace.candidates or workspace.stopped_by is not None or not unsure_at_once(workspace):
             return "fuse"
-        return await background.run(lambda: _soon(read_or_fuse, workspace))
+        return await at_work(workspace.key, read_or_fuse)
 
     async def after_reason(state: State) -> list[Send] | str:
-        workspace = host.open_workspace(state["run_id"])
-        return await background.run(lambda: _soon(read_or_fuse, workspace))
+        return await at_work(state["workspace"], read_or_fuse)
 
     graph = StateGraph(State)
     graph.add_node("plan", plan_node)
@@ -151,11 +175,6 @@ def build(host: Host) -> CompiledStateGraph[State, Any, State, State]:
     graph.add_conditional_edges("reason", after_reason, ["read", "fuse"])
     graph.add_edge("fuse", END)
     return graph.compile(name="extagents")
-
-
-async def _soon(choose: Any, workspace: Workspace) -> Any:
-    """Runs the choice on a thread, on the background loop's behalf: ranking a large packing must not block the loop."""
-    return await asyncio.to_thread(choose, workspace)
 
 
 # ------------------------------------------------------------------ plan
@@ -201,7 +220,10 @@ async def plan(workspace: Workspace) -> None:
             documents=len(corpus.documents),
         )
     )
-    await workspace.memory.create_run(workspace.manifest())
+    if not await workspace.memory.create_run(workspace.manifest()):
+        raise RunExists(
+            f"A run named {workspace.run_id!r} was started meanwhile.", hint="Choose another name.", run_id=workspace.run_id
+        )
     await workspace.memory.update_run(workspace.run_id, state={"phase": "read", "plan": made.model_dump(mode="json")})
 
 
@@ -434,6 +456,7 @@ async def fuse(workspace: Workspace) -> Answer:
         workspace.notice(notice)
     citations = fusion.cite(outcome.answer, outcome.facts, workspace.corpus.by_id) if outcome.answer else ()
     answered = bool(outcome.answer)
+    await workspace.store_events()
     workspace.answer = Answer(
         answer=outcome.answer,
         answered=answered,

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+import uuid
 from collections import deque
 from collections.abc import Callable, Coroutine, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -30,6 +31,7 @@ from extagents.settings import Settings
 from extagents.types import Answer, Candidate, Fact, Plan, ReaderQuestion, Report, Shard, SinglePass, StoppedBy, Turn, Usage
 
 T = TypeVar("T")
+KEPT_EVENTS = frozenset(("planned", "wave", "verdict", "notice"))
 OPEN_QUERIES = 6  # of the last wave's open queries, so many stand in a reader's prompt
 
 
@@ -77,7 +79,7 @@ class Workspace:
     started: float
     corpus: Corpus
     desk: Desk
-    emit: Callable[[events.Event], None]
+    listener: Callable[[events.Event], None]
     readers: int
     remember_reads: bool
     shared: bool
@@ -110,6 +112,8 @@ class Workspace:
     _positions: dict[str, int] = field(default_factory=dict)
     _tasks: set[asyncio.Task[Any]] = field(default_factory=set)
     _known: set[str] = field(default_factory=set)
+    _untold: list[dict[str, Any]] = field(default_factory=list)
+    key: str = field(default_factory=lambda: uuid.uuid4().hex)
     _alarm: asyncio.TimerHandle | None = None
 
     # ------------------------------------------------------------------ opening
@@ -142,6 +146,18 @@ class Workspace:
             packing=self.packing.name if self.packing is not None else "",
             shards=shards,
         )
+
+    def emit(self, event: events.Event) -> None:
+        """Tells whoever watches; what a later reader of the run wants to know is kept for the memory."""
+        self.listener(event)
+        if event.type in KEPT_EVENTS:
+            self._untold.append(event.model_dump(mode="json"))
+
+    async def store_events(self) -> None:
+        """Writes the events that wait to the memory."""
+        waiting, self._untold = self._untold, []
+        for event in waiting:
+            await self.memory.append_event(self.run_id, event)
 
     def notice(self, message: str) -> None:
         """Says something once: to whoever watches, and in the answer."""
@@ -294,6 +310,7 @@ class Workspace:
         self.ledger = self.ledger.extend(reports)
         self.fresh = tuple(fact for fact in self.ledger.ranked if fact.id not in self._known)
         self._known.update(fact.id for fact in self.fresh)
+        await self.store_events()
         findings = [(report, report.findings[0]) for report in reports if report.findings]
         self.open_queries = ranked_queries(findings)
         self.continued = tuple(self._positions[report.shard] for report, finding in findings if finding.continues)
