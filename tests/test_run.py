@@ -405,3 +405,13 @@ async def test_documents_without_ids_get_their_own():
     documents = [Document(text=document.text, title=document.title) for document in world.documents(8)]
     answer = await team().aask(world.QUESTION, documents)
     assert len({citation.document for citation in answer.citations}) == 2
+
+
+async def test_nothing_blocks_the_event_loop():
+    from blockbuster import blockbuster_ctx
+
+    asked, corpus = team(memory=None), world.corpus()
+    await asked.aask(world.QUESTION, corpus)  # modules are loaded and the store is opened once
+    with blockbuster_ctx("extagents"):
+        answer = await asked.aask(world.QUESTION, corpus)
+    assert answer.answer == world.ANSWER
