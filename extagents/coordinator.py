@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import queue
+import time
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
@@ -16,9 +17,9 @@ from extagents.background import background
 from extagents.budget import Amount, Budget
 from extagents.errors import ExtAgentsError, InputError, RunError, RunExists, SettingsError
 from extagents.memory.base import Memory, RunRecord
-from extagents.models.base import Model
+from extagents.models.base import Model, ModelInfo
 from extagents.settings import Settings
-from extagents.types import Answer, Effort, Estimate, Report, Role, Strategy, Turn
+from extagents.types import Answer, Effort, Estimate, Prices, Report, Role, StoppedBy, Strategy, Turn
 from extagents.workspace import Request, Workspace
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
 DEFAULT_WINDOW = 32_768  # tokens, where nobody knows the model's own
 SMALLEST_WINDOW = 3_000  # tokens: below it, prompt, knowledge and answer leave no room for text
+PROGRESS_EVERY = 0.1  # seconds between two reports on loading
 LOCAL_LANES = 8  # reader lanes of a model that runs in this process: enough to keep the store busy beside it
 KEPT_SHARE = 0.25  # of a budget, at most, that is kept for the final answer
 READING_SHARE = 0.85  # of the seconds, after which reading ends so that the answer comes in time
@@ -66,6 +68,7 @@ class Coordinator:
         seed: int | None = None,
         tenant: str | None = None,
         timeout: float | None = None,
+        prices: Prices | None = None,
         settings: Settings | None = None,
     ) -> None:
         given: dict[str, Any] = {
@@ -81,6 +84,7 @@ class Coordinator:
             "seed": seed,
             "tenant": tenant,
             "timeout": timeout,
+            "prices": prices,
             "model": model if isinstance(model, str) else None,
             "memory": memory if isinstance(memory, str) else None,
         }
@@ -207,17 +211,26 @@ class Coordinator:
         """One question through the graph, on the background loop."""
         memory = await self._open_memory()
         run_id = request.run or uuid.uuid4().hex[:12]
-        if request.run is not None and (stored := await memory.load_run(run_id)) is not None:
+        stored = await memory.load_run(run_id) if request.run is not None else None
+        if stored is not None:
             if not request.resume:
                 raise RunExists(
                     f"A run named {run_id!r} exists already.",
                     hint="Choose another name, remove it with `extagents runs forget`, or give --resume.",
                     run_id=run_id,
                 )
+            if stored.manifest.question != request.question:
+                raise RunExists(
+                    f"The run named {run_id!r} answers another question.", hint="Choose another name.", run_id=run_id
+                )
             if stored.answer is not None and stored.status == "done":
                 return Answer.model_validate(stored.answer)
-            await memory.forget_run(run_id)  # its reads are in the read cache and are not paid again
-        workspace = await self._open(request, run_id, on_event)
+        from extagents.workspace import Halted
+
+        try:
+            workspace = await self._open(request, run_id, on_event, stored)
+        except Halted as halted:
+            return self._nothing_read(run_id, halted.stopped_by)
         try:
             await self.graph().ainvoke({"workspace": workspace.key}, config={"recursion_limit": 10_000})
         finally:
@@ -225,6 +238,19 @@ class Coordinator:
             workspace.release()
         assert workspace.answer is not None
         return workspace.answer
+
+    def _nothing_read(self, run_id: str, stopped_by: StoppedBy) -> Answer:
+        """The answer of a run that was ended while its input was being loaded."""
+        return Answer(
+            answer="",
+            answered=False,
+            confidence=0.0,
+            kind="lookup",
+            strategy=self.settings.strategy,
+            partial=True,
+            stopped_by=stopped_by,
+            run_id=run_id,
+        )
 
     # ------------------------------------------------------------------ the graph's host
 
@@ -269,7 +295,7 @@ class Coordinator:
         workspace.release()
         status: Literal["partial", "done"] = "partial" if answer.partial else "done"
         await workspace.memory.update_run(
-            workspace.run_id, status=status, state={"phase": "done"}, answer=answer.model_dump(mode="json")
+            workspace.run_id, status=status, state=workspace.state("done"), answer=answer.model_dump(mode="json")
         )
 
     async def fail(self, workspace: Workspace, error: BaseException) -> BaseException:
@@ -280,15 +306,42 @@ class Coordinator:
         if self._workspaces.pop(workspace.key, None) is not None:
             workspace.release()
             with contextlib.suppress(ExtAgentsError):
-                await workspace.memory.update_run(workspace.run_id, status="failed", state={"error": shown.message})
+                state = workspace.state("failed", error=shown.message)
+                await workspace.memory.update_run(workspace.run_id, status="failed", state=state)
         return shown
 
     # ------------------------------------------------------------------ opening a run
 
-    async def _open(self, request: Request, run_id: str, on_event: Callable[[events.Event], None]) -> Workspace:
-        """Loads the input, settles window and budget, and makes the run's workspace."""
-        from extagents.agents.calls import Desk
+    async def _load(self, over: Any, info: ModelInfo, on_event: Callable[[events.Event], None]) -> Corpus:
+        """The corpus with its index, on a thread. An interrupt ends it between two files."""
         from extagents.corpus.corpus import Corpus
+        from extagents.workspace import Halted
+
+        told = 0.0
+
+        def on_progress(done: int, total: int) -> None:
+            nonlocal told
+            if self._interrupted:
+                raise Halted("cancelled")
+            if time.monotonic() - told >= PROGRESS_EVERY or done == total:
+                told = time.monotonic()
+                on_event(events.Progress(phase="load", done=done, total=total))
+
+        on_event(events.Progress(phase="load"))
+        corpus = await asyncio.to_thread(Corpus.load, over, encoding=info.encoding, on_progress=on_progress)
+        on_event(events.Progress(phase="index"))
+        await asyncio.to_thread(lambda: corpus.index)
+        return corpus
+
+    async def _open(
+        self,
+        request: Request,
+        run_id: str,
+        on_event: Callable[[events.Event], None],
+        stored: RunRecord | None = None,
+    ) -> Workspace:
+        """Loads the input, settles window and budget, and makes the run's workspace; `stored` is a run to go on with."""
+        from extagents.agents.calls import Desk
         from extagents.executors.local import LocalExecutor
         from extagents.gate import Account
         from extagents.prompts import language_of
@@ -296,15 +349,13 @@ class Coordinator:
         started = asyncio.get_running_loop().time()
         self._interrupted = False
         memory, gate = await self._open_memory(), await self._open_gate()
-        on_event(events.Progress(phase="load"))
-        corpus = await asyncio.to_thread(Corpus.load, request.over)
-        on_event(events.Progress(phase="index"))
-        await asyncio.to_thread(lambda: corpus.index)
+        corpus = await self._load(request.over, await gate.describe("reader"), on_event)
         window, unknown = await self._window(gate)
         output_tokens = min(self.settings.output_tokens, window // 4)
         budget = self.settings.budget
         deadline = None if budget.seconds is None else started + budget.seconds
-        account = Account(run_id, budget, memory=memory, deadline=deadline)
+        spent = await memory.spent(run_id) if stored is not None else None
+        account = Account(run_id, budget, memory=memory, deadline=deadline, spent=spent)
         desk = Desk(
             gate=gate,
             account=account,
@@ -331,6 +382,8 @@ class Coordinator:
             shared=corpus is request.over,
         )
         account.keep = _kept(budget, workspace)
+        if stored is not None:
+            workspace.go_on(stored, await memory.reports(run_id))
         if budget.seconds is not None:
             workspace.end_reading_at(started + READING_SHARE * budget.seconds)
         self._workspaces[workspace.key] = workspace
@@ -384,6 +437,7 @@ class Coordinator:
                         base_url=settings.base_url,
                         api_key=settings.api_key,
                         window=settings.window,
+                        prices=settings.prices,
                         seed=settings.seed,
                     )
 

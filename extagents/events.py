@@ -95,12 +95,12 @@ class Notice(Frozen):
 
 
 class Progress(Frozen):
-    """Where the run stands: the phase, calls in flight, what was spent. Emitted at phase changes."""
+    """Where the run stands: the phase and what was spent; while files are loaded, how many of how many are `done`."""
 
     type: Literal["progress"] = "progress"
     phase: Literal["load", "index", "plan", "read", "reason", "fuse", "done"]
-    in_flight: int = 0
-    concurrency: int = 0
+    done: int = 0
+    total: int = 0
     usage: Usage = Usage()
 
 

@@ -26,7 +26,7 @@ from extagents.errors import InputError, RunExists
 from extagents.frontier import Frontier
 from extagents.gate import CallFailed, Stop
 from extagents.packing import most_shard_tokens, pack
-from extagents.types import Answer, Candidate, Coverage, ShardText
+from extagents.types import Answer, Candidate, Coverage, Plan, ShardText
 from extagents.workspace import Wave, Workspace
 
 PUBLISHED_ROUNDS = 5  # T of ExtAgents
@@ -192,22 +192,7 @@ async def plan(workspace: Workspace) -> None:
         )
     glance = corpus.documents[: 10 * GLANCE]
     titles = list(dict.fromkeys(document.title or document.id for document in glance))[:GLANCE]
-    try:
-        workspace.plan, problem = await workspace.guard(
-            planner.plan(
-                request.question,
-                workspace.desk,
-                instructions=request.instructions,
-                history=request.history,
-                sources=titles,
-            )
-        )
-        if problem:
-            workspace.notice(problem)
-    except Stop as stop:
-        workspace.halt(stop.stopped_by)
-        workspace.plan = planner.tidy(planner.whole(request.question, request.instructions), request.question, "")
-    made = workspace.plan
+    made = workspace.plan = workspace.stored_plan or await _planned(workspace, titles)
     await asyncio.to_thread(_cut, workspace)
     workspace.emit(
         events.Planned(
@@ -220,11 +205,32 @@ async def plan(workspace: Workspace) -> None:
             documents=len(corpus.documents),
         )
     )
-    if not await workspace.memory.create_run(workspace.manifest()):
+    if not await workspace.memory.create_run(workspace.manifest()) and not workspace.resumed:
         raise RunExists(
             f"A run named {workspace.run_id!r} was started meanwhile.", hint="Choose another name.", run_id=workspace.run_id
         )
-    await workspace.memory.update_run(workspace.run_id, state={"phase": "read", "plan": made.model_dump(mode="json")})
+    await workspace.memory.update_run(workspace.run_id, status="running", state=workspace.state("read"))
+
+
+async def _planned(workspace: Workspace, titles: list[str]) -> Plan:
+    """The planner's plan, or the question itself where the run ends before it has one."""
+    request = workspace.request
+    try:
+        made, problem = await workspace.guard(
+            planner.plan(
+                request.question,
+                workspace.desk,
+                instructions=request.instructions,
+                history=request.history,
+                sources=titles,
+            )
+        )
+    except Stop as stop:
+        workspace.halt(stop.stopped_by)
+        return planner.tidy(planner.whole(request.question, request.instructions), request.question, "")
+    if problem:
+        workspace.notice(problem)
+    return made
 
 
 def _cut(workspace: Workspace) -> None:
@@ -439,6 +445,12 @@ async def fuse(workspace: Workspace) -> Answer:
             Candidate(path="ladder", answer=judgement.answer, confidence=confidence, facts=judgement.facts)
         )
     verified = [fact for fact in workspace.ledger.ranked if fact.verified]
+    written: list[str] = []
+
+    def on_delta(text: str) -> None:
+        written.append(text)
+        workspace.emit(events.AnswerDelta(text=text))
+
     try:
         outcome = await fusion.fuse(
             workspace.plan,
@@ -447,7 +459,7 @@ async def fuse(workspace: Workspace) -> Answer:
             workspace.desk,
             schema=workspace.request.schema,
             statistics=workspace.corpus.index,
-            on_delta=lambda text: workspace.emit(events.AnswerDelta(text=text)),
+            on_delta=on_delta,
         )
     except Stop as stop:
         workspace.halt(stop.stopped_by)
@@ -456,6 +468,8 @@ async def fuse(workspace: Workspace) -> Answer:
         workspace.notice(notice)
     citations = fusion.cite(outcome.answer, outcome.facts, workspace.corpus.by_id) if outcome.answer else ()
     answered = bool(outcome.answer)
+    if answered and not written:
+        workspace.emit(events.AnswerDelta(text=outcome.answer))
     await workspace.store_events()
     workspace.answer = Answer(
         answer=outcome.answer,

@@ -8,7 +8,7 @@ from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from extagents.budget import Budget
-from extagents.types import Effort, Role, Strategy
+from extagents.types import Effort, Prices, Role, Strategy
 
 Rounds = Annotated[int, Field(ge=1, le=20)] | Literal["all"]
 
@@ -46,6 +46,10 @@ class Settings(BaseSettings):
         default=None, ge=64, description="most tokens of a shard; default: shards that grow down the ranking (2k, 4k, 8k)"
     )
     window: int | None = Field(default=None, ge=512, description="context window in tokens; default: asked of the model")
+    prices: Prices | None = Field(
+        default=None,
+        description='USD per million tokens, for a model whose prices are not known: {"input": 0.1, "output": 0.4}',
+    )
     concurrency: int = Field(default=64, ge=1, le=4096, description="most model calls in flight")
     knowledge_tokens: int = Field(
         default=1_500,

@@ -147,6 +147,14 @@ class Finding(Frozen):
     continues: bool = False
 
 
+class Prices(Frozen):
+    """USD per million tokens; `cached` is for input tokens that the server had in its prefix cache."""
+
+    input: float = Field(ge=0)
+    output: float = Field(ge=0)
+    cached: float | None = Field(default=None, ge=0)
+
+
 class Usage(Frozen):
     """What model calls cost. `cost` is in USD and None where no price is known. `cached_tokens` are part of `input_tokens`."""
 

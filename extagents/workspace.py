@@ -24,7 +24,7 @@ from extagents.errors import ModelError, StoreError
 from extagents.executors.base import Executor
 from extagents.frontier import Frontier
 from extagents.gate import Account, CallFailed, Gate, Stop
-from extagents.memory.base import Manifest, Memory
+from extagents.memory.base import Manifest, Memory, RunRecord
 from extagents.memory.ledger import Ledger
 from extagents.packing import Packing
 from extagents.settings import Settings
@@ -114,6 +114,9 @@ class Workspace:
     _known: set[str] = field(default_factory=set)
     _untold: list[dict[str, Any]] = field(default_factory=list)
     key: str = field(default_factory=lambda: uuid.uuid4().hex)
+    resumed: bool = False
+    stored_plan: Plan | None = None
+    _stored: dict[tuple[int, str, str], Report] = field(default_factory=dict)
     _alarm: asyncio.TimerHandle | None = None
 
     # ------------------------------------------------------------------ opening
@@ -165,6 +168,18 @@ class Workspace:
             self.notices.append(message)
             self.emit(events.Notice(message=message))
 
+    def go_on(self, stored: RunRecord, reports: Iterable[Report]) -> None:
+        """Takes over what a run that ended early left behind: its plan, and the reports that need not be paid again."""
+        self.resumed = True
+        plan = stored.state.get("plan")
+        self.stored_plan = Plan.model_validate(plan) if plan is not None else None
+        self._stored = {(report.round, report.shard, report.version): report for report in reports if report.failure is None}
+
+    def state(self, phase: str, **more: str) -> dict[str, Any]:
+        """What the memory keeps of where the run stands."""
+        plan = {"plan": self.plan.model_dump(mode="json")} if self.plan.core else {}
+        return {"phase": phase, **plan, **more}
+
     # ------------------------------------------------------------------ ending
 
     def end_reading_at(self, moment: float) -> None:
@@ -177,10 +192,14 @@ class Workspace:
             self._alarm.cancel()
 
     def halt(self, stopped_by: StoppedBy) -> None:
-        """Ends the reading now: what is under way is cancelled, nothing more is started but the final answer."""
+        """Ends the reading: nothing more is started but the final answer.
+
+        A budget that ends lets the calls under way finish, for they are paid; a deadline or an interrupt cancels them.
+        """
+        self._queue.clear()
         if self.stopped_by is None:
             self.stopped_by = stopped_by
-            self._queue.clear()
+        if stopped_by != "budget":
             for task in self._tasks:
                 task.cancel()
 
@@ -261,6 +280,8 @@ class Workspace:
     async def _read(self, job: ReadJob) -> Report:
         sources = Sources(self.corpus.shard_text(job.shard), self.corpus.by_id, self.corpus.index)
         prompt = reader_prompt(job, sources, self.desk)
+        if (stored := self._stored.get((job.round, job.shard.id, prompt.version))) is not None:
+            return stored
         key = cache_key(prompt, job.shard, self.gate.model("reader").name) if self.remember_reads else None
         if key is not None and (kept := (await self.memory.cached([key]))[0]) is not None:
             update = {"run": job.run, "round": job.round, "wave": job.wave, "usage": Usage(), "cached": True}

@@ -415,3 +415,42 @@ async def test_nothing_blocks_the_event_loop():
     with blockbuster_ctx("extagents"):
         answer = await asked.aask(world.QUESTION, corpus)
     assert answer.answer == world.ANSWER
+
+
+async def test_a_run_that_ended_early_goes_on_without_paying_twice():
+    model = world.model()
+    memory = open_memory("memory://")
+    first = await team(model, memory=memory, budget=Budget(calls=8)).aask(world.QUESTION, world.corpus(), run="mine")
+    assert first.partial
+    before = len(readers(model))
+    again = await team(model, memory=memory).aask(world.QUESTION, world.corpus(), run="mine", resume=True)
+    assert again.answer == world.ANSWER
+    first_round = [call.inputs.shard.id for call in readers(model) if call.inputs.round == 1]
+    assert before > 0
+    assert len(first_round) == len(set(first_round)) == again.coverage.shards
+    assert [call.role for call in model.calls].count("planner") == 1
+    with pytest.raises(RunExists, match="another question"):
+        await team(model, memory=memory).aask("Something else?", world.corpus(), run="mine", resume=True)
+
+
+async def test_an_interrupt_while_files_are_loaded_ends_the_run_at_once(tmp_path):
+    for number in range(50):
+        (tmp_path / f"{number}.txt").write_text("text " * 100, encoding="utf-8")
+    asked = team()
+    answers = []
+    async for event in asked.astream(world.QUESTION, tmp_path):
+        if event.type == "progress" and event.phase == "load" and event.total:
+            asked.interrupt()
+        elif event.type == "answer":
+            answers.append(event.answer)
+    assert answers[0].stopped_by == "cancelled"
+    assert answers[0].partial
+
+
+async def test_a_budget_in_dollars_holds_for_given_prices():
+    from extagents.types import Prices
+
+    model = world.model(prices=Prices(input=10, output=10))
+    answer = await team(model, budget=Budget(cost=0.3)).aask(world.QUESTION, world.corpus())
+    assert answer.stopped_by == "budget"
+    assert 0 < answer.usage.cost <= 0.3

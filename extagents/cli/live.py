@@ -48,6 +48,8 @@ class RunState:
     wave: int = 0
     reason: str = ""
     lanes: int = 0
+    loaded: int = 0
+    files: int = 0
     read: int = 0
     shards: int = 0
     tokens_read: int = 0
@@ -73,7 +75,7 @@ class RunState:
         match event.type:
             case "progress":
                 self.phase = event.phase
-                self.lanes = event.concurrency or self.lanes
+                self.loaded, self.files = event.done, event.total
                 self._spent(event.usage)
             case "planned":
                 self.shards, self.tokens, self.documents = event.shards, event.tokens, event.documents
@@ -116,6 +118,8 @@ class RunState:
         if self.stopping:
             return "stopping"
         name = PHASES.get(self.phase, self.phase)
+        if self.phase == "load" and self.files:
+            return f"{name} · {self.loaded:,} of {self.files:,} files"
         if self.phase in ("read", "reason") and self.round:
             return f"{name} · round {self.round}, wave {self.wave + 1}"
         return name

@@ -99,10 +99,20 @@ def _folder(
         path = folder / entry.name
         if is_folder:
             yield from _folder(path, relative + "/", root, rules, depth + 1)
-        elif entry.is_symlink() and not path.resolve().is_relative_to(root):
-            yield Unreadable(path=str(path), reason="a link that leads out of the folder is not followed")
+        elif entry.is_symlink() and (reason := _astray(path, root)):
+            yield Unreadable(path=str(path), reason=reason)
         elif not path.is_dir():
             yield _file(path, relative, root.name, given=False)
+
+
+def _astray(link: Path, root: Path) -> str | None:
+    """Why a link is not followed, or None."""
+    try:
+        inside = link.resolve().is_relative_to(root)
+    except (OSError, RuntimeError):
+        # Python 3.11 and 3.12 raise RuntimeError for a loop; from 3.13 on opening the link says so.
+        return "a link that leads to itself"
+    return None if inside else "a link that leads out of the folder is not followed"
 
 
 def _rules(path: Path) -> GitIgnoreSpec | None:

@@ -8,7 +8,7 @@ from typing import Generic, Literal, Protocol, TypeVar, runtime_checkable
 
 from pydantic import BaseModel
 
-from extagents.types import Frozen, Role, Usage
+from extagents.types import Frozen, Prices, Role, Usage
 
 T = TypeVar("T", bound=BaseModel)
 Finish = Literal["stop", "length", "content_filter"]
@@ -59,14 +59,6 @@ class Completion(Generic[T]):
     reasoning: str = ""
     finish: Finish = "stop"
     model: str = ""
-
-
-class Prices(Frozen):
-    """USD per million tokens."""
-
-    input: float
-    output: float
-    cached: float | None = None
 
 
 class ModelInfo(Frozen):

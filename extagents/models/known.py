@@ -7,7 +7,8 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
-from extagents.models.base import ModelInfo, Prices
+from extagents.models.base import ModelInfo
+from extagents.types import Prices
 
 
 @cache

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 from pydantic import BaseModel, SecretStr
 
 from extagents.errors import CallError
-from extagents.models.base import Completion, Finish, ModelInfo, Prices, Prompt
+from extagents.models.base import Completion, Finish, ModelInfo, Prompt
 from extagents.models.failures import call_error
 from extagents.models.known import known
 from extagents.models.schema import strict_schema
 from extagents.models.thinking import ThinkingFilter, split_thinking
-from extagents.types import Usage
+from extagents.types import Prices, Usage
 
 if TYPE_CHECKING:
     from langchain_core.language_models.chat_models import BaseChatModel

@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 from pydantic import BaseModel, SecretStr
 
 from extagents.errors import CallError, SettingsError
-from extagents.models.base import Completion, Finish, ModelInfo, Prices, Prompt
+from extagents.models.base import Completion, Finish, ModelInfo, Prompt
 from extagents.models.failures import call_error, message_of, status_of
 from extagents.models.known import known
 from extagents.models.schema import strict_schema
 from extagents.models.thinking import ThinkingFilter, split_thinking
-from extagents.types import Usage
+from extagents.types import Prices, Usage
 
 if TYPE_CHECKING:
     from openai import AsyncOpenAI

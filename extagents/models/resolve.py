@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 from pydantic import SecretStr
 
 from extagents.errors import SettingsError
-from extagents.models.base import Model, Prices
+from extagents.models.base import Model
+from extagents.types import Prices
 
 if TYPE_CHECKING:
     from langchain_core.language_models.chat_models import BaseChatModel

@@ -10,8 +10,8 @@ from typing import Any, TypeVar, cast
 from pydantic import BaseModel
 
 from extagents.errors import CallError
-from extagents.models.base import Completion, ModelInfo, Prices, Prompt
-from extagents.types import Usage
+from extagents.models.base import Completion, ModelInfo, Prompt
+from extagents.types import Prices, Usage
 
 T = TypeVar("T", bound=BaseModel)
 Reply = BaseModel | str | Exception

@@ -121,7 +121,7 @@ def read(
     sections: Sequence[Section],
     *,
     leads: Sequence[Lead] = (),
-    most: int = 6,
+    most: int = 16,
     hops: int = 1,
 ) -> list[Found]:
     """The best sentences of a shard, best first, at most `most`, two of a short section; empty where nothing reaches the floor.
