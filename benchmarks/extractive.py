@@ -1,6 +1,6 @@
 """The extractive default end to end, beside the same extractor in one pass over BM25's five best documents.
 
-    python benchmarks/extractive.py DATA_DIR… [--effort balanced|thorough|quick…] [--half even|odd] [--questions N] [--json FILE]
+    python benchmarks/extractive.py DATA_DIR… [--effort EFFORT…] [--half even|odd] [--questions N] [--json FILE]
 
 A DATA_DIR holds `corpus.jsonl[.gz]` (id, title, text) and `questions.jsonl[.gz]` (question, answers, gold: [{doc}], and
 `answerable: false` where the corpus does not say). Every question is put to the whole corpus, with nothing set but the

@@ -55,7 +55,11 @@ class Term:
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """A question, analysed. `focus` is the noun that the question word asks about ("city" of "which city"), lowered."""
+    """A question, analysed. `focus` is the noun that the question word asks about ("city" of "which city"), lowered.
+
+    `steps` are the other nouns that say what has to be found on the way, with their types ("country" in "who leads the
+    country where X lies").
+    """
 
     text: str
     lower: str
@@ -69,6 +73,7 @@ class Question:
     yes_no: bool
     role: str
     total: float
+    steps: tuple[tuple[str, AnswerType], ...] = ()
 
 
 def detect_type(text: str, *, given: AnswerType = "text") -> AnswerType:
@@ -238,7 +243,23 @@ def analyse(text: str, vocabulary: Vocabulary, *, answer_type: AnswerType = "tex
         yes_no=yes_no,
         role="" if chinese else _role(text),
         total=sum(term.weight for term in found) or 1.0,
+        steps=() if chinese else _steps(lower, focus_of(text)),
     )
+
+
+def _steps(lower: str, focus: str) -> tuple[tuple[str, AnswerType], ...]:
+    """The nouns of a question that name a kind of thing, but for the one that is asked about."""
+    asked = focus.split()[-1:]
+    found: dict[str, AnswerType] = {}
+    for word in re.findall(r"[a-z]+", lower):
+        noun = word if word in FOCUS_TYPES else _singular(word)
+        if noun not in FOCUS_TYPES:
+            continue
+        if asked and word == asked[0]:
+            asked = []  # asked about once; named again it is a step ("which county borders the county in which …")
+            continue
+        found.setdefault(noun, FOCUS_TYPES[noun])
+    return tuple(found.items())
 
 
 def _role(text: str) -> str:

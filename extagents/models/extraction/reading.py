@@ -12,7 +12,7 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from extagents.models.extraction.lexicon import COUNTRIES, STOP
+from extagents.models.extraction.lexicon import CONTINENTS, COUNTRIES, STATES, STOP
 from extagents.models.extraction.names import names_in
 from extagents.models.extraction.question import Question
 from extagents.models.extraction.spans import clean_title
@@ -22,14 +22,23 @@ from extagents.types import Section
 
 TITLE_SHARE = 0.8
 NEIGHBOUR_SHARE = 0.4
+NAMED = 0.3  # of what no sentence covers, for the first one of a document whose title the question names: it leads on
+FOLLOWED = 8  # best sentences of a shard whose names are followed within it
 FLOOR = 0.16
 KEEP = 0.25
+STEP_SHARE = 0.9  # of a rare name's link, for a common one that a step of the question asks for
 MAX_QUOTE = 600
 _WHOLE = 6000
 _WINDOWS = 6
 _SCANNED = 400_000
 
 Cover = dict[int, float]
+REGIONS = (
+    (("country", "nation", "birthplace"), COUNTRIES),
+    (("state", "province", "territory", "birthplace"), STATES),
+    (("continent",), CONTINENTS),
+)
+CITIES = ("city", "town", "village", "birthplace", "hometown", "capital", "place")
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +103,13 @@ def lead_names(question: Question, vocabulary: Vocabulary, quote: str, title: st
     return tuple(names)
 
 
+def aliases(title: str) -> tuple[str, ...]:
+    """A lowered clean title and how texts call it: without its article, and a place without its region."""
+    bare = title.removeprefix("the ")
+    place, _, region = bare.partition(", ")
+    return tuple(dict.fromkeys((bare, title, place))) if region and len(place) > 3 else tuple(dict.fromkeys((bare, title)))
+
+
 def holds(lower: str, name: str) -> bool:
     """Whether a lowered text holds a lowered name as whole words."""
     at = lower.find(name) if name else -1
@@ -115,6 +131,23 @@ def rarity(vocabulary: Vocabulary, name: str) -> float:
     return 1.0 / max(1.0, frequency - 1.0) ** 0.3 if frequency < vocabulary.passages * 0.2 else 0.1
 
 
+def telling(question: Question, vocabulary: Vocabulary, name: str) -> float:
+    """How much it tells that two texts share a lowered name: its rarity, or that the question asks for its kind on the way."""
+    return max(rarity(vocabulary, name), _on_the_way(question, name))
+
+
+def _on_the_way(question: Question, name: str) -> float:
+    """Whether a lowered name is of a kind that the question's steps ask for: countries and the like surely, cities maybe."""
+    best = 0.0
+    for noun, kind in question.steps:
+        for nouns, names in REGIONS:
+            if noun in nouns and name in names:
+                return STEP_SHARE
+        if kind == "place" and noun in CITIES and name not in COUNTRIES and name not in STATES:
+            best = 0.5 * STEP_SHARE
+    return best
+
+
 def read(
     question: Question,
     vocabulary: Vocabulary,
@@ -122,7 +155,7 @@ def read(
     *,
     leads: Sequence[Lead] = (),
     most: int = 16,
-    hops: int = 1,
+    hops: int = 2,
 ) -> list[Found]:
     """The best sentences of a shard, best first, at most `most`, two of a short section; empty where nothing reaches the floor.
 
@@ -135,7 +168,7 @@ def read(
     for place in places:
         found.extend(place.sentences(leads))
     for _ in range(hops):
-        best = _best(found, 3)
+        best = _best(found, FOLLOWED)
         inner = [
             Lead(
                 lead_names(question, vocabulary, item.text, item.section.title),
@@ -211,6 +244,11 @@ class _Place:
         for _, index, share in hits:
             own[index] = max(share, own.get(index, 0.0))
         self.potential = weigh(question, merged((own, 1.0), (in_title, TITLE_SHARE))) if own or in_title else 0.0
+        clean = clean_title(section.title)
+        self.aliases = aliases(self.clean)
+        self.named = (len(clean) > 2 and clean[0].isupper() and holds(question.text, clean)) or (
+            " " in self.aliases[0] and holds(question.lower, self.aliases[0])
+        )
         self._spans: dict[tuple[int, ...], list[tuple[int, int]]] = {}
 
     def holds_lead(self, lead: Lead) -> bool:
@@ -219,14 +257,14 @@ class _Place:
     def sentences(self, leads: Sequence[Lead]) -> list[Found]:
         linked: list[tuple[Lead, float, str]] = []
         for lead in leads:
-            if self.clean and len(self.clean) > 2 and self.clean in lead.names:
+            if len(self.clean) > 2 and any(alias in lead.names for alias in self.aliases):
                 linked.append((lead, 1.0, ""))
                 continue
             for name in lead.names:
                 if name in self.lower and holds(self.lower, name):
-                    strength = 0.6 if name == lead.title else 0.5 * rarity(self.vocabulary, name)
+                    strength = 0.6 if name == lead.title else 0.5 * telling(self.question, self.vocabulary, name)
                     linked.append((lead, strength, name))
-        if self.potential < FLOOR and not linked:
+        if self.potential < FLOOR and not linked and not self.named:
             return []
         extra = [at for _, _, name in linked if name for at in (self.lower.find(name),)]
         return self._score(self._sentence_spans(extra), linked)
@@ -262,6 +300,9 @@ class _Place:
                 windows.append((start, end))
         return windows
 
+    def _titled(self, covers: Sequence[Cover]) -> list[Cover]:
+        return [merged((own, 1.0), (self.in_title, TITLE_SHARE)) for own in covers]
+
     def _score(self, spans: list[tuple[int, int]], linked: list[tuple[Lead, float, str]]) -> list[Found]:
         covers: list[Cover] = []
         cursor = 0
@@ -275,15 +316,19 @@ class _Place:
                 cursor += 1
             covers.append(own)
         found: list[Found] = []
+        at_start = self.named and self.section.start == 0 and bool(spans) and spans[0][0] < 200
+        opening = NAMED * (1.0 - max((weigh(self.question, c) for c in self._titled(covers)), default=0.0)) if at_start else 0.0
         for i, (start, end) in enumerate(spans):
             own = covers[i]
-            if not (own or linked or (i and covers[i - 1]) or (i + 1 < len(spans) and covers[i + 1])):
+            if not (own or linked or self.named or (i and covers[i - 1]) or (i + 1 < len(spans) and covers[i + 1])):
                 continue
             around = [(covers[j], NEIGHBOUR_SHARE) for j in (i - 1, i + 1) if 0 <= j < len(spans)]
             full = merged((own, 1.0), (self.in_title, TITLE_SHARE), *around)
             first = weigh(self.question, full)
             if not own and i:
                 first *= 0.7
+            if self.named and i == 0:
+                first += opening
             joint = first
             sentence = self.lower[start:end]
             for lead, strength, name in linked:

@@ -49,6 +49,10 @@ WEIGHTS: dict[str, float] = {
     "short": -0.47,
     "long": 0.31,
     "middle": -0.92,
+    "link": 0.0,
+    "parted": 0.0,
+    "open": 0.0,
+    "step": 0.0,
 }
 # What makes a chosen span sure: fitted as above, on whether it was right.
 CONFIDENCE: dict[str, float] = {
@@ -192,6 +196,10 @@ def _traits(question: Question, span: Span, chain: Chain, heads: float, document
         "short": float(len(words) <= 1),
         "long": float(len(words) >= 5),
         "middle": min(1.0, max(0, span.start) / 200.0),
+        "link": chain.link,
+        "parted": chain.parted,
+        "open": weigh(question, fresh) / left if (left := 1.0 - weigh(question, known_before)) > 0.02 else 0.0,
+        "step": float(bool(earlier) and len(lower) > 2 and lower in (earlier[-1].clean, *earlier[-1].names)),
     }
 
 
