@@ -50,6 +50,9 @@ _NUMBER_WORD = re.compile(
 )
 _TITLES = frozenset(("mr", "mrs", "ms", "dr", "sir", "lady", "lord", "president", "king", "queen", "prince", "princess",
                      "emperor", "pope", "saint", "st", "general", "captain", "professor"))  # fmt: skip
+_ITEMS = re.compile(r"[;\n、；]|,(?!\d{3}\b)|，|\band\b|和")
+_NEGATIONS = frozenset(("not", "no", "never", "without", "non", "neither", "nor"))
+_CAPITALISED = re.compile(r"\b[A-Z]\w+")
 _YES = frozenset(("yes", "true", "correct", "是", "是的", "对"))
 _NO = frozenset(("no", "false", "incorrect", "不", "否", "不是", "没有"))
 
@@ -103,7 +106,7 @@ def yes_or_no(text: str) -> bool | None:
 
 def items_of(text: str) -> frozenset[str]:
     """The normalised items of a list answer, separated by commas, semicolons, line ends or a last "and"."""
-    parts = re.split(r"[;\n、；]|,(?!\d{3}\b)|，|\band\b|和", text)
+    parts = _ITEMS.split(text)
     return frozenset(item for item in (normalise(part) for part in parts) if item)
 
 
@@ -139,6 +142,8 @@ def same(one: str, other: str, answer_type: AnswerType = "text") -> bool:
     short, long = sorted((first, second), key=len)
     if answer_type in ("number", "date") or short.isdigit():
         return False
+    if _NEGATIONS & (set(long.split()) - set(short.split())):
+        return False
     if _has_cjk(short):
         return short.replace(" ", "") in long.replace(" ", "") and len(short) * 2 >= len(long)
     return f" {short} " in f" {long} " and len(short.split()) * 3 >= len(long.split())
@@ -151,6 +156,7 @@ def stands_in(answer: str, quotes: Iterable[str]) -> bool:
         return False
     date, number = date_of(answer), number_of(answer)
     words = wanted.split()
+    names = {normalise(word) for word in _CAPITALISED.findall(answer)}
     for quote in quotes:
         shown = normalise(quote)
         if f" {wanted} " in f" {shown} ":
@@ -159,11 +165,17 @@ def stands_in(answer: str, quotes: Iterable[str]) -> bool:
             return True
         if date and date_of(quote) == date:
             return True
-        if number and any(number_of(found) and number_of(found)[0] == number[0] for found in _NUMBER.findall(quote)):  # type: ignore[index]
+        if number and names <= set(shown.split()) and _holds_number(quote, number[0]):
             return True
         if nearly(words, shown.split()):
             return True
     return False
+
+
+def _holds_number(quote: str, value: float) -> bool:
+    """Whether one of the numbers of the quote has this value, however it is written."""
+    found = (number_of(text) for text in _NUMBER.findall(quote))
+    return any(number is not None and number[0] == value for number in found)
 
 
 def nearly(words: Sequence[str], shown: Sequence[str]) -> bool:
@@ -171,8 +183,11 @@ def nearly(words: Sequence[str], shown: Sequence[str]) -> bool:
     telling = [word for word in words if len(word) > 1 and word not in _TITLES]
     if not telling or all(len(word) < 4 for word in telling):
         return False
-    met = sum(any(_inflected(word, other) for other in shown) for word in telling)
-    return met == len(telling) or (len(telling) >= 3 and met >= len(telling) - 1)
+    missed = [word for word in telling if not any(_inflected(word, other) for other in shown)]
+    if not missed:
+        return True
+    forgiven = len(telling) >= 3 and len(missed) == 1
+    return forgiven and missed[0] not in _NEGATIONS and not any(char.isdigit() for char in missed[0])
 
 
 def _inflected(word: str, other: str) -> bool:
@@ -207,9 +222,16 @@ def fits(answer: str, answer_type: AnswerType) -> bool:
 
 def quotable(kind: Kind, answer_type: AnswerType, answer: str) -> bool:
     """Whether such an answer can be expected to stand in a quote; yes or no, counts, sums, comparisons and lists cannot."""
-    if answer_type in ("yes_no", "list") or yes_or_no(answer) is not None:
+    if answer_type in ("yes_no", "list") or normalise(answer) in _YES | _NO:
         return False
     return kind not in ("aggregate", "summary")
+
+
+def all_stand_in(answer: str, quotes: Iterable[str]) -> bool:
+    """Whether every item of a list answer stands in one of the quotes."""
+    shown = tuple(quotes)
+    items = [part.strip() for part in _ITEMS.split(answer) if part.strip()]
+    return bool(items) and all(stands_in(item, shown) for item in items)
 
 
 def _has_cjk(text: str) -> bool:

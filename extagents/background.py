@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import atexit
+import contextlib
 import contextvars
 import os
 import threading
 from collections.abc import Callable, Coroutine
-from concurrent.futures import Future
+from concurrent.futures import Future, InvalidStateError
 from typing import Any, TypeVar
 
 T = TypeVar("T")
@@ -53,18 +54,25 @@ class Background:
         loop, context, outcome = self.loop, contextvars.copy_context(), Future[T]()
 
         def start() -> None:
-            if not outcome.set_running_or_notify_cancel():
+            if outcome.cancelled():
                 return
             task = loop.create_task(work(), context=context)
+
+            def cancelled(future: Future[T]) -> None:
+                if future.cancelled():
+                    loop.call_soon_threadsafe(task.cancel)
+
+            outcome.add_done_callback(cancelled)
             task.add_done_callback(finish)
 
         def finish(task: asyncio.Task[T]) -> None:
-            if task.cancelled():
-                outcome.set_exception(asyncio.CancelledError())
-            elif (error := task.exception()) is not None:
-                outcome.set_exception(error)
-            else:
-                outcome.set_result(task.result())
+            with contextlib.suppress(InvalidStateError):  # the future was cancelled meanwhile
+                if task.cancelled():
+                    outcome.cancel()
+                elif (error := task.exception()) is not None:
+                    outcome.set_exception(error)
+                else:
+                    outcome.set_result(task.result())
 
         loop.call_soon_threadsafe(start)
         return outcome
@@ -110,7 +118,12 @@ class Background:
         """Runs the coroutine and blocks until it ends: the sync face, in a script, a thread or a notebook's running loop."""
         if self.here():
             raise RuntimeError("a blocking call inside ExtAgents' own event loop would wait for itself; await the async twin")
-        return self.submit(work).result()
+        future = self.submit(work)
+        try:
+            return future.result()
+        except BaseException:
+            future.cancel()  # Ctrl-C in the waiting thread: nothing goes on spending behind its back
+            raise
 
     def stop(self) -> None:
         """Ends the loop; what still runs on it is cancelled first."""

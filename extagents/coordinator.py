@@ -8,18 +8,18 @@ import queue
 import time
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from pydantic import BaseModel, SecretStr, ValidationError
 
 from extagents import events
 from extagents.background import background
 from extagents.budget import Amount, Budget
-from extagents.errors import ExtAgentsError, InputError, RunError, RunExists, SettingsError
+from extagents.errors import ExtAgentsError, InputError, RunError, RunExists, SettingsError, StoreError
 from extagents.memory.base import Memory, RunRecord
 from extagents.models.base import Model, ModelInfo
 from extagents.settings import Settings
-from extagents.types import Answer, Effort, Estimate, Prices, Report, Role, StoppedBy, Strategy, Turn
+from extagents.types import Answer, Effort, Estimate, Prices, Report, Role, StoppedBy, Strategy, Turn, Usage
 from extagents.workspace import Request, Workspace
 
 if TYPE_CHECKING:
@@ -91,6 +91,9 @@ class Coordinator:
         given = {name: value for name, value in given.items() if value is not None}
         self.settings = _settings(given, settings)
         self._model: Any = model if model is not None else self.settings.model
+        unknown = sorted(set(models or {}) - set(get_args(Role)))
+        if unknown:
+            raise SettingsError(f"There is no role {unknown[0]!r}.", hint=f"Roles: {', '.join(get_args(Role))}.")
         self._models: dict[str, Any] = {}
         for roles in (self.settings.models, models or {}):
             self._models.update({str(role): wanted for role, wanted in roles.items()})
@@ -99,7 +102,8 @@ class Coordinator:
         self._gate: Gate | None = None
         self._graph: CompiledStateGraph[Any, Any, Any, Any] | None = None
         self._workspaces: dict[str, Workspace] = {}
-        self._interrupted = False
+        self._interrupts = 0
+        self._running: set[asyncio.Task[Any]] = set()
         self._opening = asyncio.Lock()
 
     # ------------------------------------------------------------------ asking
@@ -190,11 +194,11 @@ class Coordinator:
             yield events.Answered(answer=future.result())
         finally:
             if not future.done():
-                self.interrupt()
+                future.cancel()
 
     def interrupt(self) -> None:
         """Asks running questions to end now with the best answer so far. Safe from any thread and from a signal handler."""
-        self._interrupted = True
+        self._interrupts += 1
         background.loop.call_soon_threadsafe(self._halt_all)
 
     def _halt_all(self) -> None:
@@ -208,7 +212,20 @@ class Coordinator:
             on_event(None)
 
     async def _answer(self, request: Request, on_event: Callable[[events.Event], None]) -> Answer:
-        """One question through the graph, on the background loop."""
+        """One question through the graph, on the background loop; whatever goes wrong leaves as an `ExtAgentsError`."""
+        task = asyncio.current_task()
+        assert task is not None
+        self._running.add(task)
+        try:
+            return await self._run(request, on_event)
+        except ExtAgentsError:
+            raise
+        except Exception as error:
+            raise _bug(error) from error
+        finally:
+            self._running.discard(task)
+
+    async def _run(self, request: Request, on_event: Callable[[events.Event], None]) -> Answer:
         memory = await self._open_memory()
         run_id = request.run or uuid.uuid4().hex[:12]
         stored = await memory.load_run(run_id) if request.run is not None else None
@@ -223,7 +240,7 @@ class Coordinator:
                 raise RunExists(
                     f"The run named {run_id!r} answers another question.", hint="Choose another name.", run_id=run_id
                 )
-            if stored.answer is not None and stored.status == "done":
+            if stored.answer is not None and stored.status == "done" and request.schema is None:
                 return Answer.model_validate(stored.answer)
         from extagents.workspace import Halted
 
@@ -294,25 +311,33 @@ class Coordinator:
         self._workspaces.pop(workspace.key, None)
         workspace.release()
         status: Literal["partial", "done"] = "partial" if answer.partial else "done"
-        await workspace.memory.update_run(
-            workspace.run_id, status=status, state=workspace.state("done"), answer=answer.model_dump(mode="json")
-        )
+        state = workspace.state("done")
+        try:
+            await workspace.memory.update_run(
+                workspace.run_id, status=status, state=state, answer=answer.model_dump(mode="json")
+            )
+        except StoreError as error:
+            notice = f"The answer could not be stored: {error.message}"
+            workspace.answer = answer.model_copy(update={"notices": (*answer.notices, notice)})
 
     async def fail(self, workspace: Workspace, error: BaseException) -> BaseException:
         """Stores that the run failed, lets the workspace go, and gives the error as the user is to see it."""
-        if not isinstance(error, Exception):
-            return error
-        shown = _as_error(error, workspace)
-        if self._workspaces.pop(workspace.key, None) is not None:
-            workspace.release()
-            with contextlib.suppress(ExtAgentsError):
+        shown = _as_error(error, workspace) if isinstance(error, Exception) else error
+        if self._workspaces.pop(workspace.key, None) is None:
+            return shown
+        workspace.release()
+        with contextlib.suppress(ExtAgentsError):
+            if not isinstance(shown, ExtAgentsError):  # cancelled
+                state = workspace.state("cancelled")
+                await asyncio.shield(workspace.memory.update_run(workspace.run_id, status="partial", state=state))
+            elif not isinstance(shown, RunExists):  # a run of that name that somebody else started is not ours to mark
                 state = workspace.state("failed", error=shown.message)
                 await workspace.memory.update_run(workspace.run_id, status="failed", state=state)
         return shown
 
     # ------------------------------------------------------------------ opening a run
 
-    async def _load(self, over: Any, info: ModelInfo, on_event: Callable[[events.Event], None]) -> Corpus:
+    async def _load(self, over: Any, info: ModelInfo, on_event: Callable[[events.Event], None], seen: int) -> Corpus:
         """The corpus with its index, on a thread. An interrupt ends it between two files."""
         from extagents.corpus.corpus import Corpus
         from extagents.workspace import Halted
@@ -321,7 +346,7 @@ class Coordinator:
 
         def on_progress(done: int, total: int) -> None:
             nonlocal told
-            if self._interrupted:
+            if self._interrupts != seen:
                 raise Halted("cancelled")
             if time.monotonic() - told >= PROGRESS_EVERY or done == total:
                 told = time.monotonic()
@@ -346,10 +371,9 @@ class Coordinator:
         from extagents.gate import Account
         from extagents.prompts import language_of
 
-        started = asyncio.get_running_loop().time()
-        self._interrupted = False
+        started, seen = asyncio.get_running_loop().time(), self._interrupts
         memory, gate = await self._open_memory(), await self._open_gate()
-        corpus = await self._load(request.over, await gate.describe("reader"), on_event)
+        corpus = await self._load(request.over, await gate.describe("reader"), on_event, seen)
         window, unknown = await self._window(gate)
         output_tokens = min(self.settings.output_tokens, window // 4)
         budget = self.settings.budget
@@ -363,6 +387,7 @@ class Coordinator:
             window=window,
             output_tokens=output_tokens,
             secret=await memory.secret(),
+            knowledge_tokens=min(self.settings.knowledge_tokens, window // 8),
         )
         local = gate.model("reader").local
         workspace = Workspace(
@@ -382,15 +407,20 @@ class Coordinator:
             shared=corpus is request.over,
         )
         account.keep = _kept(budget, workspace)
+        if stored is not None and stored.manifest.corpus != corpus.fingerprint:
+            raise RunExists(f"The run named {run_id!r} read another input.", hint="Choose another name.", run_id=run_id)
         if stored is not None:
             workspace.go_on(stored, await memory.reports(run_id))
         if budget.seconds is not None:
             workspace.end_reading_at(started + READING_SHARE * budget.seconds)
         self._workspaces[workspace.key] = workspace
-        if self._interrupted:
+        if self._interrupts != seen:
             workspace.halt("cancelled")
-        if gate.models["default"].name == "extractive":
+        wordless = [role for role in get_args(Role) if gate.model(role).name == "extractive"]
+        if len(wordless) == len(get_args(Role)):
             workspace.notice(NO_MODEL)
+        elif wordless:
+            workspace.notice(f"No language model is configured for: {', '.join(wordless)}. They work by words alone.")
         if unknown:
             workspace.notice(unknown)
         for notice in (*corpus.notices, *_unreadable(corpus)):
@@ -460,9 +490,9 @@ class Coordinator:
             from extagents.corpus.corpus import Corpus
 
             gate = await self._open_gate()
-            corpus = await asyncio.to_thread(Corpus.load, request.over)
-            window, _ = await self._window(gate)
             info = await gate.describe("reader")
+            corpus = await asyncio.to_thread(Corpus.load, request.over, encoding=info.encoding)
+            window, _ = await self._window(gate)
             model = gate.model("reader")
             return await asyncio.to_thread(
                 estimate, question, corpus, self.settings, window, info, local=model.local, shared=corpus is over
@@ -526,6 +556,8 @@ class Coordinator:
 
     async def _close(self) -> None:
         self._halt_all()
+        running = self._running - {asyncio.current_task()}
+        await asyncio.gather(*running, return_exceptions=True)
         gate, memory = self._gate, self._memory
         self._gate = self._memory = None
         if gate is not None:
@@ -658,13 +690,16 @@ def _unreadable(corpus: Corpus) -> list[str]:
 def _as_error(error: Exception, workspace: Workspace) -> ExtAgentsError:
     from extagents.gate import CallFailed
 
+    if isinstance(error, RunError):
+        error.run_id = error.run_id or workspace.run_id
+        error.spent = error.spent or workspace.account.usage
     if isinstance(error, ExtAgentsError):
         return error
     if isinstance(error, CallFailed):
         return error.as_error(run_id=workspace.run_id, spent=workspace.account.usage)
-    return RunError(
-        f"The run failed: {type(error).__name__}: {error}",
-        hint="This is a bug; please report it.",
-        run_id=workspace.run_id,
-        spent=workspace.account.usage,
-    )
+    return _bug(error, run_id=workspace.run_id, spent=workspace.account.usage)
+
+
+def _bug(error: Exception, *, run_id: str | None = None, spent: Usage | None = None) -> RunError:
+    message = f"The run failed: {type(error).__name__}: {error}"
+    return RunError(message, hint="This is a bug; please report it.", run_id=run_id, spent=spent)

@@ -2,38 +2,47 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
+
 from extagents.corpus.corpus import Corpus
-from extagents.graph import FIRST_WAVE, NEEDED_WAVES
+from extagents.graph import FIRST_WAVE, NEEDED_WAVES, PUBLISHED_ROUNDS
 from extagents.models.base import ModelInfo
 from extagents.packing import PROMPT, most_shard_tokens, pack
 from extagents.settings import Settings
-from extagents.types import Estimate
+from extagents.types import Estimate, Shard
 
 READING = 150  # tokens a reader writes, on average
 RUNGS = 4  # calls of a ladder over a short ledger
-MOST_RUNGS = 10
+FEW_FACTS = 500  # tokens of facts in a rung of a short ledger
+MOST_RUNGS = 12  # calls of a ladder that fills the window; doubling rungs and both orders are at most three windows
 
 
 def estimate(
     question: str, corpus: Corpus, settings: Settings, window: int, info: ModelInfo, *, local: bool, shared: bool
 ) -> Estimate:
-    """Lowest: the first waves bring a stable verdict (or one pass over what fits). Highest: every round re-reads everything."""
-    output = min(settings.output_tokens, window // 4)
-    most = most_shard_tokens(window, output_tokens=output, knowledge_tokens=settings.knowledge_tokens)
+    """Lowest: the first waves settle it, or one pass over what fits. Highest: every round re-reads all; retries are apart."""
+    output, knowledge = min(settings.output_tokens, window // 4), min(settings.knowledge_tokens, window // 8)
+    most = most_shard_tokens(window, output_tokens=output, knowledge_tokens=knowledge)
     packing = pack(corpus, [question], shard_tokens=settings.shard_tokens, shared=shared, most=most)
     tokens = sum(shard.tokens for shard in packing.shards)
     count = len(packing.shards)
-    rounds = 5 if settings.rounds == "all" else settings.rounds
-    ladder_tokens = settings.knowledge_tokens * 4
-    first_calls, first_tokens = _first(packing.shards, settings)
-    fits = tokens <= most_shard_tokens(window, output_tokens=2 * output, knowledge_tokens=0)
-    if fits and settings.strategy != "parallel":
-        low_calls, low_input = 2, tokens + 2 * PROMPT
+    rounds = PUBLISHED_ROUNDS if settings.rounds == "all" else settings.rounds
+    room = most_shard_tokens(window, output_tokens=2 * output, knowledge_tokens=0)
+    if settings.strategy == "single":
+        low_calls = high_calls = 2
+        low_input = high_input = min(tokens, room) + 2 * PROMPT
     else:
+        first_calls, first_tokens = _first(packing.shards, settings)
+        waves = rounds + (math.ceil(math.log2(tokens / FIRST_WAVE + 1)) if settings.effort in NEEDED_WAVES else 0)
+        rungs = waves * MOST_RUNGS
         low_calls = 1 + first_calls + RUNGS
-        low_input = first_tokens + (low_calls * PROMPT) + RUNGS * 500
-    high_calls = 1 + count * rounds + MOST_RUNGS * rounds + 1
-    high_input = (tokens + count * (PROMPT + settings.knowledge_tokens)) * rounds + MOST_RUNGS * rounds * ladder_tokens
+        low_input = first_tokens + low_calls * PROMPT + RUNGS * FEW_FACTS
+        high_calls = 2 + count * rounds + rungs
+        high_input = (tokens + count * (PROMPT + knowledge)) * rounds + waves * 3 * window + 2 * window
+        if tokens <= room and settings.strategy != "parallel":
+            low_calls, low_input = 2, tokens + 2 * PROMPT
+            high_calls, high_input = high_calls + 1, high_input + tokens
     output_tokens = (low_calls * READING, high_calls * output)
     cost = None
     if local:
@@ -56,14 +65,12 @@ def estimate(
     )
 
 
-def _first(shards: object, settings: Settings) -> tuple[int, int]:
+def _first(shards: Sequence[Shard], settings: Settings) -> tuple[int, int]:
     """Shards and tokens of the least that may be read: all of it where reading never stops early."""
-    listed = list(shards)  # type: ignore[call-overload]
     waves = NEEDED_WAVES.get(settings.effort)
-    if waves is None:
-        return len(listed), sum(shard.tokens for shard in listed)
-    room, calls, tokens = FIRST_WAVE * (2**waves - 1), 0, 0
-    for shard in listed:
+    room = sum(shard.tokens for shard in shards) if waves is None else FIRST_WAVE * (2**waves - 1)
+    calls = tokens = 0
+    for shard in shards:
         if tokens >= room:
             break
         calls, tokens = calls + 1, tokens + shard.tokens

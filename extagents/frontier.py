@@ -15,6 +15,7 @@ from extagents.types import Fact, Shard
 
 GATED_SHARDS = 3  # shards read again for every open query, and for every new name (PROTOTYPE: either gate suffices)
 MOST_QUERIES = 24  # open queries that one wave follows
+MOST_CONTINUED = 24  # interrupted passages that one wave follows
 MOST_NAMES = 24  # new names that one wave follows
 POINTED_WEIGHT = 0.9  # of what facts point at, beside the plan's own queries, in the order of what is left
 
@@ -56,7 +57,7 @@ class Frontier:
                 # The index lists the passages of the name's own document first: they come before mere mentions.
                 scores[passages] = np.linspace(1.0, 0.5, len(passages), dtype=np.float32)
                 self._note(gated, self._of_shards(scores))
-        for position in continued:
+        for position in list(continued)[:MOST_CONTINUED]:
             for neighbour in (position - 1, position + 1):
                 if 0 <= neighbour < len(self._shards) and _adjoin(self._shards[position], self._shards[neighbour]):
                     gated[neighbour] = max(gated.get(neighbour, 0.0), 0.5)

@@ -22,7 +22,7 @@ from extagents.agents.reader import check_quotes
 from extagents.agents.reasoner import Judgement, Ladder
 from extagents.answers import expected_type, quotable, same, stands_in
 from extagents.background import background
-from extagents.errors import InputError, RunExists
+from extagents.errors import InputError, RunExists, SettingsError, StoreError
 from extagents.frontier import Frontier
 from extagents.gate import CallFailed, Stop
 from extagents.packing import most_shard_tokens, pack
@@ -31,6 +31,7 @@ from extagents.workspace import Wave, Workspace
 
 PUBLISHED_ROUNDS = 5  # T of ExtAgents
 T = TypeVar("T")
+SMALLEST_SHARD = 256  # tokens: smaller ones cost more in prompts than they hold
 FIRST_WAVE = 8_000  # tokens of the first wave where reading may stop early; every further one is twice as large
 NEEDED_WAVES = {"quick": 1, "balanced": 2}  # successive waves that must leave the same stable and verified verdict
 ROUND_THAT_READS_ALL = 3  # from this round on, an unresolved question re-reads what nothing points at, too
@@ -235,7 +236,12 @@ async def _planned(workspace: Workspace, titles: list[str]) -> Plan:
 
 def _cut(workspace: Workspace) -> None:
     made, settings, desk = workspace.plan, workspace.settings, workspace.desk
-    most = most_shard_tokens(desk.window, output_tokens=desk.output_tokens, knowledge_tokens=settings.knowledge_tokens)
+    most = most_shard_tokens(desk.window, output_tokens=desk.output_tokens, knowledge_tokens=desk.knowledge_tokens)
+    if most < SMALLEST_SHARD:
+        raise SettingsError(
+            f"A window of {desk.window} tokens leaves {max(0, most)} for text beside prompt, knowledge and answer.",
+            hint="Use a model with a larger window, or lower knowledge_tokens and output_tokens.",
+        )
     packing = pack(workspace.corpus, made.queries, shard_tokens=settings.shard_tokens, shared=workspace.shared, most=most)
     ladder = Ladder(made.core, made.kind, expected_type(made.core, made.answer_type), desk, statistics=workspace.corpus.index)
     workspace.adopt(packing, Frontier(workspace.corpus, packing.shards, made.queries), ladder)
@@ -263,8 +269,11 @@ async def read_at_once(workspace: Workspace) -> None:
         if room < 0:
             break
         chosen.append(position)
-    chosen.sort()
-    sections = tuple(s for position in chosen for s in workspace.corpus.shard_text(workspace.shards[position]).sections)
+    if len(chosen) < len(workspace.shards):
+        workspace.notice(f"Only {len(chosen)} of {len(workspace.shards)} shards fit the window; the rest was not read.")
+    found = (s for position in chosen for s in workspace.corpus.shard_text(workspace.shards[position]).sections)
+    places = {document.id: place for place, document in enumerate(workspace.corpus.documents)}
+    sections = tuple(sorted(found, key=lambda section: (places[section.document], section.start)))
     text = ShardText(id=f"single:{workspace.run_id}", sections=sections)
     prompt = single.single_prompt(
         made.core, text, desk, kind=made.kind, answer_type=made.answer_type, statistics=workspace.corpus.index
@@ -282,7 +291,8 @@ async def read_at_once(workspace: Workspace) -> None:
         del workspace.unread[position]
         workspace.rounds_of[position] = 1
         workspace.tokens_read += workspace.shards[position].tokens
-    facts = check_quotes(passed.facts, text, workspace.corpus.by_id, shard=text.id)
+    workspace.rounds = 1
+    facts = await asyncio.to_thread(check_quotes, passed.facts, text, workspace.corpus.by_id, shard=text.id)
     verified = tuple(fact for fact in facts if fact.verified)
     answer = passed.answer.strip()
     workspace.passed = passed
@@ -305,6 +315,7 @@ def unsure_at_once(workspace: Workspace) -> bool:
         return False
     workspace.unread = dict.fromkeys(range(len(workspace.shards)))
     workspace.rounds_of.clear()
+    workspace.rounds = 0
     workspace.tokens_read = 0
     return True
 
@@ -329,7 +340,8 @@ def next_wave(workspace: Workspace) -> Wave | None:
     unanswered = not workspace.judgement.answered and (not pointed or workspace.phase >= ROUND_THAT_READS_ALL)
     everything = settings.rounds == "all" or unanswered
     if everything and kind != "summary":
-        rest = frontier.order(position for position in range(len(workspace.shards)) if position not in set(pointed))
+        seen = set(pointed)
+        rest = frontier.order(position for position in range(len(workspace.shards)) if position not in seen)
         pointed = [*pointed, *rest]
     pointed = [position for position in pointed if workspace.rounds_of.get(position, 0) < most_rounds(workspace)]
     reason = "everything again, with what is known" if everything else "what new names and open queries point at"
@@ -436,6 +448,7 @@ async def fuse(workspace: Workspace) -> Answer:
     """The answer that is given, with citations checked once more and an exact account of what was read."""
     if workspace.fatal is not None:
         raise workspace.fatal
+    workspace.release()  # from here on only the deadline itself counts
     workspace.emit(events.Progress(phase="fuse", usage=workspace.account.usage))
     failures = _failures(workspace)
     judgement = await _last_judgement(workspace)
@@ -467,10 +480,16 @@ async def fuse(workspace: Workspace) -> Answer:
     for notice in (*failures, *outcome.notices):
         workspace.notice(notice)
     citations = fusion.cite(outcome.answer, outcome.facts, workspace.corpus.by_id) if outcome.answer else ()
+    if outcome.answer and not citations:
+        workspace.notice("An answer was found whose evidence could not be verified; it is not given.")
+        outcome = fusion.Outcome()
     answered = bool(outcome.answer)
     if answered and not written:
         workspace.emit(events.AnswerDelta(text=outcome.answer))
-    await workspace.store_events()
+    try:
+        await workspace.store_events()
+    except StoreError as error:
+        workspace.notice(f"The run's events could not be stored: {error.message}")
     workspace.answer = Answer(
         answer=outcome.answer,
         answered=answered,
@@ -501,8 +520,11 @@ async def _last_judgement(workspace: Workspace) -> Judgement:
     """The ladder's verdict; for a run that was told to end before it had one, one last call over what was found."""
     judgement, ladder = workspace.judgement, workspace.ladder
     ended = workspace.stopped_by is not None and workspace.plan.kind != "summary"
-    if judgement.answer or not ended or ladder is None or not len(workspace.ledger):
+    if not ended or ladder is None or not len(workspace.ledger) or (judgement.answer and judgement.verified):
         return judgement
+    paid = ladder.so_far(workspace.ledger.ranked)
+    if paid.answer and paid.verified:
+        return paid
     try:
         return await ladder.last(workspace.ledger.ranked)
     except (Stop, CallFailed):
@@ -514,13 +536,16 @@ def _unwritten(workspace: Workspace) -> fusion.Outcome:
     best = max(workspace.candidates, key=lambda candidate: candidate.confidence, default=None)
     if best is None:
         return fusion.Outcome()
-    return fusion.Outcome(best.answer, best.confidence, best.facts)
+    notice = "The run ended before the answer could be put into the form asked for."
+    return fusion.filled(fusion.Outcome(best.answer, best.confidence, best.facts, notices=(notice,)), workspace.request.schema)
 
 
 def _failures(workspace: Workspace) -> list[str]:
     """What could not be read, in a line; a run in which nothing could be read at all is an error."""
     if not workspace.failed:
-        return []
+        count = len(workspace.partly)
+        reason = next(iter(workspace.partly.values()), "")
+        return [f"Parts of {count} of {len(workspace.shards)} shards could not be read: {reason}"] if count else []
     reasons = list(dict.fromkeys(workspace.failed.values()))
     count, everything = len(workspace.failed), len(workspace.failed) >= len(workspace.shards)
     if everything and workspace.stopped_by is None:
@@ -537,5 +562,5 @@ def coverage(workspace: Workspace) -> Coverage:
         failed=len(workspace.failed),
         tokens_read=workspace.tokens_read,
         tokens=sum(shard.tokens for shard in workspace.shards),
-        rounds=max(workspace.rounds_of.values(), default=0),
+        rounds=workspace.rounds,
     )

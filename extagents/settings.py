@@ -28,11 +28,12 @@ class Settings(BaseSettings):
         default_factory=dict, description="a model for single roles (planner, reader, reasoner, single, fusion)"
     )
     base_url: str | None = Field(
-        default=None, description="endpoint of openai: models; else OPENAI_BASE_URL, else OpenAI's own"
+        default=None, repr=False, description="endpoint of openai: models; else OPENAI_BASE_URL, else OpenAI's own"
     )
     api_key: SecretStr | None = Field(default=None, repr=False, description="key of openai: models; else OPENAI_API_KEY")
     memory: str | None = Field(
         default=None,
+        repr=False,
         description="sqlite:///PATH | memory:// | redis://… | rediss://… | unix://…; default: a file in the user's data folder",
     )
     tenant: str = Field(default="default", min_length=1, description="whose memory it is; tenants cannot see each other")

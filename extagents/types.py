@@ -181,7 +181,8 @@ class Report(Frozen):
     """All that one reader call found in one shard, for every question it was asked: one atomic write.
 
     `wave` numbers the supersteps of a run from 0; a prompt of wave w sees reports of waves < w only.
-    `failure` holds the reason when the shard could not be read; `findings` is then empty.
+    `failure` holds the reason when the shard could not be read, and its finding is then empty; `partly` the reason when a
+    part of it could not.
     """
 
     run: str
@@ -192,6 +193,7 @@ class Report(Frozen):
     findings: tuple[Finding, ...]
     usage: Usage = Usage()
     failure: str | None = None
+    partly: str | None = None
     cached: bool = False
 
 

@@ -26,6 +26,7 @@ from extagents.frontier import Frontier
 from extagents.gate import Account, CallFailed, Gate, Stop
 from extagents.memory.base import Manifest, Memory, RunRecord
 from extagents.memory.ledger import Ledger
+from extagents.memory.urls import shown
 from extagents.packing import Packing
 from extagents.settings import Settings
 from extagents.types import Answer, Candidate, Fact, Plan, ReaderQuestion, Report, Shard, SinglePass, StoppedBy, Turn, Usage
@@ -102,14 +103,17 @@ class Workspace:
     fatal: Exception | None = None
     unread: dict[int, None] = field(default_factory=dict)
     failed: dict[int, str] = field(default_factory=dict)
+    partly: dict[int, str] = field(default_factory=dict)
+    rounds: int = 0
     rounds_of: dict[int, int] = field(default_factory=dict)
     open_queries: tuple[str, ...] = ()
     fresh: tuple[Fact, ...] = ()
     continued: tuple[int, ...] = ()
     tokens_read: int = 0
     _queue: deque[ReadJob] = field(default_factory=deque)
-    _asked: dict[int, tuple[object, ...]] = field(default_factory=dict)
+    _asked: dict[int, int] = field(default_factory=dict)
     _positions: dict[str, int] = field(default_factory=dict)
+    _reported: list[Report] = field(default_factory=list)
     _tasks: set[asyncio.Task[Any]] = field(default_factory=set)
     _known: set[str] = field(default_factory=set)
     _untold: list[dict[str, Any]] = field(default_factory=list)
@@ -144,11 +148,16 @@ class Workspace:
             question=self.request.question,
             created=time.time(),
             model=self.gate.model("reader").name,
-            settings=self.settings.model_dump(mode="json", exclude={"api_key"}),
+            settings=self._told_settings(),
             corpus=self.corpus.fingerprint,
             packing=self.packing.name if self.packing is not None else "",
             shards=shards,
         )
+
+    def _told_settings(self) -> dict[str, Any]:
+        """The settings without secrets: no key, and URLs without what they may hold of one."""
+        told = self.settings.model_dump(mode="json", exclude={"api_key"})
+        return {**told, **{name: shown(told[name]) for name in ("memory", "base_url") if told[name]}}
 
     def emit(self, event: events.Event) -> None:
         """Tells whoever watches; what a later reader of the run wants to know is kept for the memory."""
@@ -225,7 +234,11 @@ class Workspace:
     def start_wave(self, wave: Wave) -> int:
         """Makes the wave's jobs and returns the number of lanes to read them. What they know was posted before this wave."""
         self.wave += 1
-        jobs = [job for position in wave.positions if (job := self._job(position, wave)) is not None]
+        knowledge = self.ledger.knowledge(self.desk.knowledge_tokens) if len(self.ledger) else ()
+        queries = self.open_queries[:OPEN_QUERIES]
+        question = ReaderQuestion.model_construct(core=self.plan.core, knowledge=knowledge, open_queries=queries)
+        asked = hash((*(fact.claim for fact in knowledge), None, *queries))
+        jobs = [job for position in wave.positions if (job := self._job(position, question, asked)) is not None]
         self._queue = deque(jobs)
         lanes = min(len(jobs), self.readers)
         if jobs:
@@ -240,17 +253,13 @@ class Workspace:
             )
         return lanes
 
-    def _job(self, position: int, wave: Wave) -> ReadJob | None:
+    def _job(self, position: int, question: ReaderQuestion, asked: int) -> ReadJob | None:
         """The job for a shard; None where it would be asked exactly what it was asked before."""
         shard = self.shards[position]
-        knowledge = self.ledger.knowledge(self.settings.knowledge_tokens) if len(self.ledger) else ()
-        queries = self.open_queries[:OPEN_QUERIES]
-        asked = (*(fact.claim for fact in knowledge), None, *queries)
         if self._asked.get(position) == asked:
             return None
         self._asked[position] = asked
         self.rounds_of[position] = self.rounds_of.get(position, 0) + 1
-        question = ReaderQuestion.model_construct(core=self.plan.core, knowledge=knowledge, open_queries=queries)
         return ReadJob(
             run=self.run_id,
             shard=shard,
@@ -294,6 +303,11 @@ class Workspace:
 
     def _note(self, job: ReadJob, report: Report) -> None:
         position = self._positions[job.shard.id]
+        self._reported.append(report)
+        if report.failure is None:
+            self.rounds = max(self.rounds, job.round)
+        if report.partly is not None:
+            self.partly[position] = report.partly
         first = self.unread.pop(position, position) is None
         if report.failure is None and (first or position in self.failed):
             self.failed.pop(position, None)
@@ -305,7 +319,7 @@ class Workspace:
                 shard=job.shard.id,
                 round=job.round,
                 facts=sum(len(finding.facts) for finding in report.findings),
-                read=len(self.shards) - len(self.unread),
+                read=len(self.shards) - len(self.unread) - len(self.failed),
                 shards=len(self.shards),
                 tokens_read=self.tokens_read,
                 failure=report.failure,
@@ -324,10 +338,11 @@ class Workspace:
         )
 
     async def close_wave(self) -> None:
-        """Takes the wave's reports from the memory into the ledger: the one moment at which knowledge is synchronised."""
+        """Takes the wave's reports into the ledger, in an order of their own: the one moment of synchronisation."""
         if self.wave < 0:
             return
-        reports = await self.memory.reports(self.run_id, after_wave=self.wave - 1, before_wave=self.wave + 1)
+        reports = sorted(self._reported, key=lambda report: (report.round, report.shard, report.version))
+        self._reported = []
         self.ledger = self.ledger.extend(reports)
         self.fresh = tuple(fact for fact in self.ledger.ranked if fact.id not in self._known)
         self._known.update(fact.id for fact in self.fresh)

@@ -23,7 +23,8 @@ R = TypeVar("R")
 class Desk:
     """What every agent of a run works with: the gate, the run's account, the language of its prompts, and the limits of a call.
 
-    `window` is in tokens, prompt and answer together; `output_tokens` is what one call may write.
+    `window` is in tokens, prompt and answer together; `output_tokens` is what one call may write, `knowledge_tokens` how much
+    of what others know a reader is told.
     `secret` keys the nonces that fence documents off.
     """
 
@@ -33,6 +34,7 @@ class Desk:
     window: int
     output_tokens: int
     secret: bytes
+    knowledge_tokens: int = 1_500
 
     def prompt(
         self, role: Role, inputs: BaseModel, output: type[T], *, slots: dict[str, str], output_tokens: int | None = None

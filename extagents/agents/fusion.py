@@ -14,8 +14,8 @@ from pydantic import BaseModel, Field, ValidationError, create_model
 
 from extagents import prompts
 from extagents.agents.calls import Desk
-from extagents.answers import number_of, same, stands_in, yes_or_no
-from extagents.gate import CallFailed
+from extagents.answers import compatible, normalise, number_of, same, stands_in, yes_or_no
+from extagents.gate import BudgetEnded, CallFailed
 from extagents.memory.ledger import fact_tokens
 from extagents.models.base import Prompt
 from extagents.types import Candidate, Citation, Document, Fact, Fused, FusionInput, Plan, TermStatistics
@@ -60,22 +60,54 @@ async def fuse(
     else:
         shown = tuple(dict.fromkeys(fact for c in candidates for fact in c.facts if fact.verified))
     output = _with_schema(schema) if schema is not None else Fused
-    prompt = fusion_prompt(plan, candidates, shown, desk, output, statistics)
     try:
-        called = await desk.gate.call(prompt, desk.account, final=True, on_delta=on_delta)
+        fused, shown = await _written(plan, candidates, shown, desk, output, statistics, on_delta)
     except CallFailed as failure:
-        if best is None or failure.fatal:
+        if best is None:
             raise
         notice = f"The answer could not be put into the form asked for ({failure.message})."
-        return _filled(Outcome(best.answer, best.confidence, best.facts, notices=(notice,)), schema)
-    fused = called.output
+        return filled(Outcome(best.answer, best.confidence, best.facts, notices=(notice,)), schema)
     cited = tuple(shown[number - 1] for number in dict.fromkeys(fused.facts) if 0 < number <= len(shown))
     if not fused.answerable or not fused.answer.strip():
-        return Outcome() if best is None else _filled(Outcome(best.answer, best.confidence, best.facts), schema)
+        return Outcome() if best is None else filled(Outcome(best.answer, best.confidence, best.facts), schema)
     facts = cited or (best.facts if best else shown[:MOST_CITATIONS])
     confidence = min(fused.confidence, best.confidence) if best else fused.confidence
-    outcome = Outcome(fused.answer.strip(), confidence, facts, getattr(fused, "data", None))
-    return _filled(outcome, schema)
+    data = getattr(fused, "data", None)
+    if best is None or _supported(fused.answer, candidates, shown, plan):
+        return filled(Outcome(fused.answer.strip(), confidence, facts, data), schema)
+    if not plan.instructions:
+        return filled(Outcome(best.answer, best.confidence, best.facts), schema)
+    # Another language or form may be the reason: the wording stands, but is trusted less, and what it rests on is told.
+    notice = f"The wording asked for does not stand in the evidence, which says: {best.answer}"
+    return filled(Outcome(fused.answer.strip(), min(confidence, 0.5), facts, data, (notice,)), schema)
+
+
+async def _written(
+    plan: Plan,
+    candidates: Sequence[Candidate],
+    shown: tuple[Fact, ...],
+    desk: Desk,
+    output: type[Fused],
+    statistics: TermStatistics | None,
+    on_delta: Callable[[str], None] | None,
+) -> tuple[Fused, tuple[Fact, ...]]:
+    """The call over as many facts as what was kept for the answer can pay, and those facts."""
+    while True:
+        prompt = fusion_prompt(plan, candidates, shown, desk, output, statistics)
+        try:
+            return (await desk.gate.call(prompt, desk.account, final=True, on_delta=on_delta)).output, shown
+        except BudgetEnded:
+            if len(shown) < 2:
+                raise
+            best = set(sorted(shown, key=lambda fact: -fact.relevance)[: len(shown) // 2])
+            shown = tuple(fact for fact in shown if fact in best)
+
+
+def _supported(answer: str, candidates: Sequence[Candidate], shown: Sequence[Fact], plan: Plan) -> bool:
+    """Whether the written answer holds a candidate's, or stands in the evidence itself."""
+    written = f" {normalise(answer)} "
+    held = any(compatible(answer, c.answer, plan.answer_type) or f" {normalise(c.answer)} " in written for c in candidates)
+    return held or stands_in(answer, [fact.quote for fact in shown])
 
 
 def _settled(plan: Plan, candidates: Sequence[Candidate]) -> bool:
@@ -132,7 +164,7 @@ def _with_schema(schema: type[BaseModel]) -> type[Fused]:
     return create_model(f"Fused{schema.__name__}", __base__=Fused, data=data)
 
 
-def _filled(outcome: Outcome, schema: type[BaseModel] | None) -> Outcome:
+def filled(outcome: Outcome, schema: type[BaseModel] | None) -> Outcome:
     """The outcome with the schema filled from its text where the model did not fill it: the first field that takes it."""
     if schema is None or outcome.data is not None or not outcome.answer:
         return outcome

@@ -124,7 +124,13 @@ async def _read_halves(job: ReadJob, halves: Sequence[ShardText], sources: Sourc
     usage = Usage()
     for part in parts:
         usage = usage + part.usage
-    update = {"findings": (merged,), "usage": usage, "failure": failures[0] if len(failures) == len(parts) else None}
+    parted = [reason for part in parts if (reason := part.failure or part.partly)]
+    update = {
+        "findings": (merged,),
+        "usage": usage,
+        "failure": failures[0] if len(failures) == len(parts) else None,
+        "partly": parted[0] if parted and len(failures) < len(parts) else None,
+    }
     return parts[0].model_copy(update=update)
 
 

@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 
 from extagents import prompts
 from extagents.agents.calls import Desk, gather
-from extagents.answers import compatible, fits, quotable, same, stands_in
-from extagents.gate import CallFailed
+from extagents.answers import all_stand_in, compatible, fits, quotable, same, stands_in
+from extagents.gate import BudgetEnded, CallFailed
 from extagents.memory.ledger import fact_tokens
 from extagents.models.base import Prompt
 from extagents.types import AnswerType, Fact, Kind, ReasonerInput, TermStatistics, Verdict
@@ -65,10 +65,11 @@ class Ladder:
     answer_type: AnswerType
     desk: Desk
     statistics: TermStatistics | None = None
+    failure: CallFailed | None = None
     _verdicts: dict[str, Verdict] = field(default_factory=dict)
 
     async def climb(self, ranked: Sequence[Fact], *, on_rung: Callable[[Rung], None] | None = None) -> Judgement:
-        """Judges all rungs over the verified facts, best first. Raises `gate.Stop` and a fatal `gate.CallFailed`."""
+        """Judges all rungs over the verified facts, best first. Raises `gate.Stop`; `gate.CallFailed` if no rung worked."""
         facts = self.fitting(ranked)
         if not facts:
             return Judgement()
@@ -78,12 +79,23 @@ class Ladder:
         return decide(judged, self.kind, self.answer_type)
 
     async def last(self, ranked: Sequence[Fact]) -> Judgement:
-        """One call over all that fits, for a run that is about to end: paid from what was kept back for the answer."""
+        """One call for a run that is about to end, over all that fits the window and what was kept back for the answer."""
         facts = self.fitting(ranked)
-        if not facts:
-            return Judgement()
-        rung = await self._judge(facts, final=True)
-        return decide([rung] if rung else [], self.kind, self.answer_type)
+        while facts:
+            try:
+                rung = await self._judge(facts, final=True)
+            except BudgetEnded:
+                facts = facts[: len(facts) // 2]
+                continue
+            return decide([rung] if rung else [], self.kind, self.answer_type)
+        return Judgement()
+
+    def so_far(self, ranked: Sequence[Fact]) -> Judgement:
+        """What the rungs that were paid for already say, without a call."""
+        facts = self.fitting(ranked)
+        prompts_of = ((facts[:size], self.prompt(facts[:size]).messages[-1].content) for size in sizes(len(facts)) if facts)
+        known = [Rung(shown, self._verdicts[text]) for shown, text in prompts_of if text in self._verdicts]
+        return decide(known, self.kind, self.answer_type)
 
     def fitting(self, ranked: Sequence[Fact]) -> tuple[Fact, ...]:
         """The best verified facts that fit the window beside the question and the answer."""
@@ -108,8 +120,10 @@ class Ladder:
             return rung
 
         tasks = [asyncio.ensure_future(one(facts, claims)) for facts, claims in orders]
-        rungs = await gather(tasks)
-        return [rung for rung in rungs if rung is not None]
+        rungs = [rung for rung in await gather(tasks) if rung is not None]
+        if not rungs and self.failure is not None:
+            raise self.failure
+        return rungs
 
     async def _judge(self, facts: tuple[Fact, ...], *, claims: bool = True, final: bool = False) -> Rung | None:
         prompt = self.prompt(facts, claims=claims)
@@ -120,6 +134,7 @@ class Ladder:
             except CallFailed as failure:
                 if failure.fatal:
                     raise
+                self.failure = failure
                 return None
             self._verdicts[key] = called.output
         return Rung(facts, self._verdicts[key])
@@ -212,7 +227,9 @@ def _judgement(
         cited = tuple(dict.fromkeys((*cited, *bearing[:1])))
     else:
         named = (*cited, *(second.cited if second else ()))
-        verified = bool(named)
+        verified = bool(named) and len(cited) == len(set(first.verdict.facts))
+        if answer_type == "list":
+            verified = verified and all_stand_in(answer, [fact.quote for fact in first.facts])
     confidence = sum(rung.verdict.confidence for rung in votes) / max(1, len(votes))
     return Judgement(
         answer=answer,
