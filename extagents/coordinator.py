@@ -250,6 +250,9 @@ class Coordinator:
             return self._nothing_read(run_id, halted.stopped_by)
         try:
             await self.graph().ainvoke({"workspace": workspace.key}, config={"recursion_limit": 10_000})
+        except asyncio.CancelledError as error:
+            await self.fail(workspace, error)
+            raise
         finally:
             self._workspaces.pop(workspace.key, None)
             workspace.release()

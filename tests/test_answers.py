@@ -129,3 +129,27 @@ def test_a_sentence_that_holds_the_short_answer_is_no_rival():
     assert compatible("1966", sentence, "date")
     assert not compatible("1967", sentence, "date")
     assert not compatible("Paris", "London")
+
+
+def test_a_negation_is_no_detail():
+    assert not same("guilty", "not guilty")
+    assert not stands_in("not guilty of fraud charges", ("He was found guilty of fraud charges.",))
+
+
+def test_a_name_with_a_number_needs_both():
+    assert not stands_in("Windows 201", ("The 201th ledger lists nails.",))
+    assert not stands_in("Boeing 747 Tenerife crash", ("A Boeing 707 crash near Tenerife.",))
+    assert stands_in("Apollo 11", ("Apollo 11 landed in July.",))
+
+
+def test_every_item_of_a_list_has_to_stand_somewhere():
+    from extagents.answers import all_stand_in
+
+    quotes = ("Paris is large.", "Rome is old.")
+    assert all_stand_in("Paris and Rome", quotes)
+    assert not all_stand_in("Paris, Rome, Berlin", quotes)
+
+
+def test_a_name_that_begins_with_no_is_expected_in_a_quote():
+    assert quotable("lookup", "name", "No Such Band")
+    assert not quotable("lookup", "name", "No")

@@ -454,3 +454,158 @@ async def test_a_budget_in_dollars_holds_for_given_prices():
     answer = await team(model, budget=Budget(cost=0.3)).aask(world.QUESTION, world.corpus())
     assert answer.stopped_by == "budget"
     assert 0 < answer.usage.cost <= 0.3
+
+
+async def test_a_run_whose_input_changed_is_not_gone_on_with():
+    memory = open_memory("memory://")
+    asked = team(memory=memory, budget=Budget(calls=8))
+    await asked.aask(world.QUESTION, world.corpus(), run="mine")
+    with pytest.raises(RunExists, match="another input"):
+        await team(memory=memory).aask(world.QUESTION, world.corpus(steps=()), run="mine", resume=True)
+
+
+async def test_a_run_goes_on_with_another_effort_and_other_shards():
+    memory, model = open_memory("memory://"), world.model()
+    first = await team(model, memory=memory, effort="balanced", budget=Budget(calls=8)).aask(
+        world.QUESTION, world.corpus(), run="mine"
+    )
+    assert first.partial
+    for options in ({"effort": "thorough"}, {"shard_tokens": 900}):
+        again = await team(model, memory=memory, **options).aask(world.QUESTION, world.corpus(), run="mine", resume=True)
+        assert again.answer == world.ANSWER
+
+
+async def test_a_budget_that_ends_still_gives_the_answer_that_was_paid_for():
+    model = world.model(window=128_000)
+    answer = await team(model, window=64_000, strategy="parallel", shard_tokens=800, budget=Budget(tokens=170_000)).aask(
+        world.QUESTION, world.corpus()
+    )
+    assert answer.usage.input_tokens + answer.usage.output_tokens <= 170_000
+    assert answer.answer == world.ANSWER
+
+
+async def test_a_summary_is_written_from_what_the_kept_budget_can_pay():
+    def much(prompt):
+        text = prompt.inputs.shard.sections[0].text
+        quotes = [line for line in text.split(". ") if len(line) > 40][:30]
+        facts = [ReportedFact(claim=quote, quote=quote, relevance=0.5) for quote in quotes]
+        return Reading(facts=facts, queries=[], continues=False)
+
+    model = world.model(planner=lambda _: world.plan(kind="summary", answer_type="text"), reader=much, window=128_000)
+    answer = await team(model, window=64_000, strategy="parallel", shard_tokens=800, budget=Budget(tokens=250_000)).aask(
+        "Summarise the ledgers.", world.corpus()
+    )
+    assert answer.answer
+    assert answer.citations
+
+
+async def test_a_wording_that_the_evidence_does_not_hold_is_told_and_trusted_less():
+    from extagents.types import Fused
+
+    model = world.model(fusion=lambda _: Fused(answerable=True, answer="LONDON", confidence=0.9, facts=[1]))
+    answer = await team(model).aask(world.QUESTION, world.corpus(), instructions="In capitals.")
+    assert answer.confidence <= 0.5
+    assert any(world.ANSWER in notice for notice in answer.notices)
+    filled = await team(model).aask(world.QUESTION, world.corpus(), schema=Birth)
+    assert filled.answer == world.ANSWER
+
+
+async def test_a_reasoner_that_always_fails_is_an_error_and_not_a_missing_answer():
+    def fails(_):
+        raise CallError("content_filter", "withheld")
+
+    with pytest.raises(ModelError, match="withheld"):
+        await team(world.model(reasoner=fails)).aask(world.QUESTION, world.corpus())
+
+
+async def test_an_answer_is_given_though_the_last_call_fails():
+    def fails(_):
+        raise CallError("auth", "key expired")
+
+    answer = await team(world.model(fusion=fails)).aask(world.QUESTION, world.corpus(), instructions="Shout.")
+    assert answer.answer == world.ANSWER
+    assert any("key expired" in notice for notice in answer.notices)
+
+
+def test_leaving_a_stream_early_ends_that_run_only():
+    asked = team()
+    for event in asked.stream(world.QUESTION, world.corpus()):
+        if event.type == "planned":
+            break
+    answer = asked.ask(world.QUESTION, world.corpus())
+    assert answer.answer == world.ANSWER
+    assert not answer.partial
+
+
+async def test_a_cancelled_question_is_stored_as_such_and_spends_nothing_more():
+    model, memory = world.model(), open_memory("memory://")
+    asked = team(model, memory=memory)
+    stream = asked.astream(world.QUESTION, world.corpus(), run="mine")
+    async for event in stream:
+        if event.type == "shard_read":
+            break
+    await stream.aclose()
+    calls = len(model.calls)
+    await asked.aclose()
+    assert len(model.calls) == calls
+    record = await memory.load_run("mine")
+    assert record.status == "partial"
+
+
+async def test_a_run_that_is_done_before_its_deadline_is_not_partial():
+    answer = await team(budget=Budget(seconds=60)).aask(world.QUESTION, world.corpus())
+    assert not answer.partial
+    assert answer.stopped_by is None
+
+
+async def test_stored_settings_hold_no_secret(tmp_path):
+    asked = Coordinator(
+        world.model(),
+        memory=f"sqlite:///{tmp_path}/memory.sqlite",
+        window=8_000,
+        base_url="https://user:sentinel@localhost/v1?key=sentinel",
+        api_key="sentinel",
+    )
+    await asked.aask(world.QUESTION, world.corpus(), run="mine")
+    record = asked.run("mine")
+    assert record is not None
+    assert "sentinel" not in record.model_dump_json()
+    assert "sentinel" not in repr(asked.settings)
+    asked.close()
+    assert b"sentinel" not in (tmp_path / "memory.sqlite").read_bytes()
+
+
+async def test_a_shard_read_in_part_is_told():
+    def short_of_breath(prompt):
+        if len(prompt.messages[-1].content) > 6_000:
+            raise CallError("context_length", "too long")
+        if "half" in short_of_breath.seen or not prompt.inputs.shard.id.endswith(".2"):
+            return world.read(prompt)
+        short_of_breath.seen.add("half")
+        raise CallError("content_filter", "withheld")
+
+    short_of_breath.seen = set()
+    answer = await team(world.model(reader=short_of_breath)).aask(world.QUESTION, world.corpus())
+    assert answer.coverage.failed == 0
+    assert any("Parts of 1 of" in notice for notice in answer.notices)
+
+
+async def test_a_single_pass_over_too_much_says_what_it_did_not_read():
+    answer = await team(strategy="single").aask(world.QUESTION, world.corpus(80))
+    assert answer.coverage.shards_read < answer.coverage.shards
+    assert any("the rest was not read" in notice for notice in answer.notices)
+
+
+def test_a_role_that_does_not_exist_is_refused():
+    with pytest.raises(SettingsError, match="raeder"):
+        Coordinator(world.model(), models={"raeder": "extractive"})
+
+
+def test_the_estimate_holds_what_a_run_costs():
+    for effort in ("quick", "balanced", "thorough"):
+        with team(effort=effort) as asked:
+            told = asked.estimate(world.QUESTION, world.corpus())
+            answer = asked.ask(world.QUESTION, world.corpus())
+        assert told.calls[0] <= answer.usage.calls <= told.calls[1]
+        assert answer.usage.input_tokens <= told.input_tokens[1]
+        assert told.shards == answer.coverage.shards

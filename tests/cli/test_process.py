@@ -146,3 +146,25 @@ def test_help_and_version_go_to_stdout():
         assert (done.returncode, done.stderr) == (0, "")
         assert done.stdout
     assert re.fullmatch(r"extagents \d+\.\d+\.\d+\n", done.stdout)
+
+
+@pytest.mark.parametrize("closed", ["0<&-", "2>&-", "2>/dev/full", "1>&-"])
+def test_a_stream_that_is_closed_or_full_costs_no_answer(library, tmp_path, closed):
+    out = tmp_path / "out.json"
+    arguments = shlex.join([*COMMAND, "ask", "Who founded the Meridian archive?", "--over", str(library), "--json"])
+    to_file = "" if closed.startswith("1") else f" > {shlex.quote(str(out))}"
+    environment = {**os.environ, "EXTAGENTS_MEMORY": f"sqlite:///{tmp_path}/m.sqlite"}
+    done = subprocess.run(f"{arguments}{to_file} {closed}", shell=True, env=environment, timeout=100)
+    assert done.returncode == 0
+    if to_file:
+        assert json.loads(out.read_text(encoding="utf-8"))["answered"]
+
+
+def test_a_stdout_on_a_full_disk_is_one_line_and_status_1(library):
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [*COMMAND, "search", "archive", "--over", str(library), "--json"],
+            stdout=full, stderr=subprocess.PIPE, text=True, timeout=100,
+        )  # fmt: skip
+    assert done.returncode == 1
+    assert done.stderr.count("\n") == 1 and "no space left" in done.stderr, done.stderr
