@@ -48,12 +48,13 @@ def run(options: argparse.Namespace) -> int:
         if corpus.unreadable:
             out.print(Text(f"\n{len(corpus.unreadable):,} left out", style="yellow"))
             for unreadable in corpus.unreadable[:MOST_LISTED]:
-                out.print(Text.assemble("  ", safe(unreadable.path), ("  " + safe(unreadable.reason), "dim")))
+                out.print(Text.assemble("  ", one_line(unreadable.path, 2_000), ("  " + safe(unreadable.reason), "dim")))
             if len(corpus.unreadable) > MOST_LISTED:
                 out.print(Text(f"  and {len(corpus.unreadable) - MOST_LISTED:,} more; --json lists them all", style="dim"))
     else:
         lines = [f"documents\t{found['documents']}", f"tokens\t{corpus.tokens}", f"shards\t{shards}"]
-        lines += [f"left out\t{safe(unreadable.path)}\t{one_line(unreadable.reason, 500)}" for unreadable in corpus.unreadable]
+        for unreadable in corpus.unreadable:
+            lines.append(f"left out\t{one_line(unreadable.path, 2_000)}\t{one_line(unreadable.reason, 500)}")
         write("\n".join(lines) + "\n")
     if not options.quiet:
         for notice in corpus.notices:

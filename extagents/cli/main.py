@@ -9,7 +9,7 @@ import traceback
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from extagents.cli.output import OutputClosed, print_json, safe, write
+from extagents.cli.output import OutputClosed, print_json, safe, standard_streams, write
 from extagents.errors import ExtAgentsError, RunError, UsageError
 
 if TYPE_CHECKING:
@@ -21,10 +21,12 @@ DONE, FAILED, WRONG_USAGE, NOTHING_FOUND, STOPPED, INTERRUPTED = 0, 1, 2, 3, 4, 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs one command and returns its exit status; `--help` and `--version` raise SystemExit(0), as argparse does."""
     arguments = list(sys.argv[1:] if argv is None else argv)
+    with standard_streams():
+        return _guarded(arguments)
+
+
+def _guarded(arguments: list[str]) -> int:
     as_json = "--json" in arguments
-    for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="replace")
     try:
         try:
             return _run(arguments)
@@ -37,10 +39,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         sys.stderr.write("Interrupted.\n")
         return INTERRUPTED
-    except OutputClosed:
+    except OutputClosed as closed:
         # Nobody is left to tell, and the interpreter must not try again at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return DONE
+        if not closed.reason:
+            return DONE
+        sys.stderr.write(f"error: Stdout cannot be written ({closed.reason}). Free some space, or name another place.\n")
+        return FAILED
 
 
 def _run(arguments: list[str]) -> int:

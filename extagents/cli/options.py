@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -37,10 +38,15 @@ def settings_of(options: argparse.Namespace) -> Settings:
         return Settings(**given)
     except ValidationError as error:
         first = error.errors()[0]
-        name = ".".join(str(part) for part in first["loc"])
-        raise SettingsError(f"{name.replace('_', ' ')}: {first['msg']}.", hint=_where(options, first["loc"])) from None
+        # What pydantic calls a branch of a union or a mapping's key is no part of a name.
+        place = tuple(part for part in first["loc"] if str(part).isidentifier() and part not in ("int", "str"))
+        name = ".".join(str(part) for part in place)
+        raise SettingsError(f"{name.replace('_', ' ')}: {first['msg']}.", hint=_where(options, place)) from None
     except Unparsable as error:
-        raise SettingsError(f"A variable EXTAGENTS_… cannot be read: {error}.", hint="Mend or unset it.") from None
+        # The library's message names the field and never its value.
+        field = re.search(r'field "(\w+)"', str(error))
+        name = "EXTAGENTS_" + (field[1].upper() if field else "…")
+        raise SettingsError(f"The variable {name} is not the JSON that it must be.", hint="Mend or unset it.") from None
 
 
 def _where(options: argparse.Namespace, loc: tuple[int | str, ...]) -> str:

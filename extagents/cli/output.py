@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import sys
-from typing import TYPE_CHECKING, Any, TextIO
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Any, TextIO, cast
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -26,16 +29,63 @@ def one_line(text: str, width: int) -> str:
 
 
 class OutputClosed(Exception):
-    """Whoever read stdout has gone (`| head`)."""
+    """Stdout takes no more: whoever read it has gone (`| head`, `reason` is ""), or it cannot be written (a full disk)."""
+
+    def __init__(self, reason: str = "") -> None:
+        super().__init__(reason)
+        self.reason = reason
 
 
 def write(text: str) -> None:
-    """Text on stdout, at once. Raises `OutputClosed` when nobody reads it any more."""
+    """Text on stdout, at once. Raises `OutputClosed` when nobody reads it any more or it cannot be written."""
     try:
         sys.stdout.write(text)
         sys.stdout.flush()
     except BrokenPipeError:
         raise OutputClosed from None
+    except OSError as error:
+        raise OutputClosed((error.strerror or str(error)).lower()) from None
+
+
+class _Remarks:
+    """Stderr that costs nothing when it cannot be written: progress that nobody sees must not end a run that is paid for."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+    def write(self, text: str) -> int:
+        with suppress(OSError):
+            self._stream.write(text)
+            self._stream.flush()
+        return len(text)
+
+    def flush(self) -> None:
+        with suppress(OSError):
+            self._stream.flush()
+
+
+@contextmanager
+def standard_streams() -> Iterator[None]:
+    """The three streams in a state in which a command can use them, until the block ends.
+
+    One that was closed before the start (`>&-`) is the null device, stderr never raises, and a character that stdout's
+    encoding lacks is replaced.
+    """
+    before = {name: getattr(sys, name) for name in ("stdin", "stdout", "stderr")}
+    try:
+        for name, stream in before.items():
+            if stream is None:
+                # Kept open until the process ends: the number must not become that of a file that is opened later.
+                setattr(sys, name, open(os.devnull, "r" if name == "stdin" else "w", encoding="utf-8"))  # noqa: SIM115
+            elif name != "stdin" and hasattr(stream, "reconfigure"):
+                stream.reconfigure(errors="replace")
+        sys.stderr = cast(TextIO, _Remarks(sys.stderr))
+        yield
+    finally:
+        sys.stderr = before["stderr"]
 
 
 def print_json(value: Any) -> None:

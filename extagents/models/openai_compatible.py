@@ -66,6 +66,12 @@ class OpenAICompatible:
             raise SettingsError(f"{url!r} is no base URL.", hint="Give one like http://localhost:8000/v1.")
         key = api_key.get_secret_value() if isinstance(api_key, SecretStr) else api_key
         key = (key or os.environ.get("OPENAI_API_KEY") or "").strip()
+        if re.match(r"https?://[^/]*@", url):
+            raise SettingsError("The base URL holds a user or a password.", hint="Give what it needs as OPENAI_API_KEY.")
+        if not (key.isascii() and key.isprintable()):
+            raise SettingsError(
+                f"The key for openai:{name} holds characters that no key has.", hint="Copy it again into OPENAI_API_KEY."
+            )
         if not key and url == OPENAI:
             raise SettingsError(
                 f"There is no key for openai:{name}.",

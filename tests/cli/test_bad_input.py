@@ -172,3 +172,127 @@ def test_a_cache_that_cannot_be_written_costs_time_only(cli, library, tmp_path, 
     (tmp_path / "file").write_text("in the way", encoding="utf-8")
     monkeypatch.setenv("EXTAGENTS_CACHE", str(tmp_path / "file" / "cache"))
     assert ask(cli, str(library)).status == 0
+
+
+# ------------------------------------------------------------------ secrets
+
+KEY = "sk-sentinel-4242-key"
+PASSWORD = "sentinel-7777-password"
+
+
+def test_a_base_url_with_a_password_is_refused_without_showing_it(cli, library):
+    ran = ask(cli, str(library), "--model", "openai:m", "--base-url", f"http://user:{PASSWORD}@127.0.0.1:9/v1")
+    failed(ran, 2, "base URL")
+    assert PASSWORD not in ran.out + ran.err
+
+
+@pytest.mark.parametrize("end", ["\u00e9", "\n\rX-Other: y", "\u2026"])
+def test_a_key_that_no_header_can_carry_is_refused_without_showing_it(cli, library, monkeypatch, end):
+    monkeypatch.setenv("OPENAI_API_KEY", KEY + end + "z")
+    where = f"http://127.0.0.1:{closed_port()}/v1"
+    ran = ask(cli, str(library), "--model", "openai:m", "--base-url", where)
+    failed(ran, 2, "OPENAI_API_KEY")
+    assert KEY not in ran.out + ran.err
+
+
+async def test_secrets_appear_nowhere(cli, library, tmp_path, monkeypatch, caplog):
+    """An endpoint that repeats the key in all that it says: not in any output, nor in the files of memory and cache."""
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    monkeypatch.setenv("EXTAGENTS_CACHE", str(tmp_path / "kept" / "cache"))
+    monkeypatch.setenv("EXTAGENTS_DEBUG", "1")
+    memory = f"sqlite:///{tmp_path}/kept/memory.sqlite"
+    said = ""
+    for number, script in enumerate((refusal(401, f"Wrong key {KEY}"), refusal(400, f"Bearer {KEY}"), f"Not JSON: {KEY}")):
+        async with FakeEndpoint(lambda body, script=script: script, models=[{"id": "m", "max_model_len": 16_000}]) as endpoint:
+            to_it = ("--model", "openai:m", "--base-url", endpoint.base_url, "--memory", memory)
+            for command in (
+                ("ask", QUESTION, "--over", str(library), "--run", f"run{number}", "--json", *to_it),
+                ("doctor", *to_it),
+                ("runs", "show", f"run{number}", "--json", "--memory", memory),
+            ):
+                ran = await asyncio.to_thread(cli, *command)
+                said += ran.out + ran.err
+    ran = cli("doctor", "--memory", f"redis://user:{PASSWORD}@127.0.0.1:{closed_port()}/0")
+    said += ran.out + ran.err + caplog.text
+    assert "***" in said
+    assert KEY not in said
+    assert PASSWORD not in said
+    kept = [path for path in (tmp_path / "kept").rglob("*") if path.is_file()]
+    assert len(kept) > 1
+    for path in kept:
+        assert KEY.encode() not in path.read_bytes(), path
+
+
+# ------------------------------------------------------------------ settings and names
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "said"),
+    [
+        ("EXTAGENTS_ROUNDS", "0", "the variable EXTAGENTS_ROUNDS."),
+        ("EXTAGENTS_MODELS", '{"nobody": "extractive"}', "the variable EXTAGENTS_MODELS__NOBODY."),
+        ("EXTAGENTS_MODELS", "{bad", "The variable EXTAGENTS_MODELS "),
+        ("EXTAGENTS_BUDGET", "much", "The variable EXTAGENTS_BUDGET "),
+        ("EXTAGENTS_BUDGET__TOKENS", "x", "the variable EXTAGENTS_BUDGET__TOKENS."),
+        ("EXTAGENTS_TIMEOUT", "nan", "the variable EXTAGENTS_TIMEOUT."),
+    ],
+)
+def test_a_variable_that_cannot_be_is_named_as_it_is_written(cli, library, monkeypatch, variable, value, said):
+    monkeypatch.setenv(variable, value)
+    ran = ask(cli, str(library))
+    failed(ran, 2)
+    assert said in ran.err
+
+
+def test_names_of_files_act_on_no_terminal(cli, library):
+    name = b"\x1b]0;owned\x07 two\nlines \xff.pdf"
+    with open(os.path.join(os.fsencode(library), name), "wb") as file:
+        file.write(b"%PDF-1.7 nothing")
+    ran = cli("corpus", str(library))
+    assert ran.status == 0
+    assert len(ran.out.splitlines()) == 4, ran.out
+    assert "\x1b" not in ran.out + ran.err
+    ran = cli("ask", QUESTION, "--over", str(library), "--memory", "memory://")
+    assert (ran.status, ran.out) == (0, "Ilse Brandt\n")
+    assert "\x1b" not in ran.err
+
+
+@pytest.mark.parametrize(
+    "name", ["../../etc/passwd", "a\nb", "x'; DROP TABLE runs;--", "\x1b[31mred", "\N{BOOKS}", "r" * 5_000]
+)
+def test_a_run_may_have_any_name(cli, library, tmp_path, name):
+    memory = ("--memory", f"sqlite:///{tmp_path}/m.sqlite")
+    ran = cli("ask", QUESTION, "--over", str(library), *memory, "--run", name, "--json")
+    assert (ran.status, json.loads(ran.out)["run_id"]) == (0, name)
+    assert cli("ask", QUESTION, "--over", str(library), *memory, "--run", name).status == 2
+    shown = cli("runs", "show", name, *memory)
+    assert shown.status == 0
+    assert "\x1b" not in shown.out
+    assert cli("runs", "forget", name, *memory).status == 0
+    assert cli("runs", "show", name, *memory).status == 2
+
+
+def test_the_same_file_given_twice_is_read_once(cli, library):
+    ran = ask(cli, str(library), "--over", str(library), "--over", str(library / "archive.md"))
+    assert json.loads(ran.out)["coverage"]["shards"] == 1
+
+
+@pytest.mark.parametrize("document", ["梅里迪安档案馆由伊尔莎·勃兰特于1974年创立。\n"])
+def test_a_chinese_question_over_chinese_and_english_documents(cli, library, document):
+    (library / "zh.txt").write_text(document, encoding="utf-8")
+    answer = json.loads(ask(cli, str(library), question="梅里迪安档案馆是谁创立的？").out)
+    assert "伊尔莎·勃兰特" in answer["answer"]
+    for citation in answer["citations"]:
+        assert document[citation["start"] : citation["end"]] == citation["quote"]
+
+
+@pytest.mark.parametrize(
+    ("options", "status", "stopped_by"),
+    [(("--max-calls", "1"), 4, "budget"), (("--max-tokens", "1"), 4, "budget"), (("--deadline", "0.001"), 4, "deadline")],
+)
+def test_the_smallest_limits_end_with_the_whole_object(cli, library, options, status, stopped_by):
+    for number in range(8):
+        (library / f"{number}.md").write_text("Nobody wrote anything about it.\n" * 20_000, encoding="utf-8")
+    ran = ask(cli, str(library), *options)
+    answer = json.loads(ran.out)
+    assert (ran.status, answer["stopped_by"], answer["partial"]) == (status, stopped_by, True)

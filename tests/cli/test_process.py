@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -163,8 +164,9 @@ def test_a_stream_that_is_closed_or_full_costs_no_answer(library, tmp_path, clos
 def test_a_stdout_on_a_full_disk_is_one_line_and_status_1(library):
     with open("/dev/full", "w") as full:
         done = subprocess.run(
-            [*COMMAND, "search", "archive", "--over", str(library), "--json"],
+            [*COMMAND, "search", "archive", "--over", str(library), "--json", "--quiet"],
             stdout=full, stderr=subprocess.PIPE, text=True, timeout=100,
         )  # fmt: skip
     assert done.returncode == 1
-    assert done.stderr.count("\n") == 1 and "no space left" in done.stderr, done.stderr
+    assert done.stderr.count("\n") == 1, done.stderr
+    assert "no space left" in done.stderr

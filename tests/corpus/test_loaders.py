@@ -229,6 +229,17 @@ def test_links_out_of_the_folder_are_not_followed(tmp_path: Path) -> None:
     assert "link" in corpus.unreadable[1].reason
 
 
+def test_links_in_a_circle_are_listed_and_the_rest_is_read(tmp_path: Path) -> None:
+    (tmp_path / "good.txt").write_text("fine")
+    (tmp_path / "self").symlink_to("self")
+    (tmp_path / "a").symlink_to("b")
+    (tmp_path / "b").symlink_to("a")
+    (tmp_path / "here").symlink_to(".")
+    corpus = load(tmp_path)
+    assert [document.id for document in corpus.documents] == ["good.txt"]
+    assert sorted(Path(item.path).name for item in corpus.unreadable) == ["a", "b", "self"]
+
+
 def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     (tmp_path / "a.txt").write_text("fine")
