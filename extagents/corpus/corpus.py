@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from extagents.corpus import loaders
 from extagents.corpus.cache import Cache, default_folder
 from extagents.corpus.files import File
-from extagents.corpus.formats import Extracted, title_of
+from extagents.corpus.formats import Extracted, sound, title_of
 from extagents.corpus.shards import GROWING, Counts, pack, pack_ranked
 from extagents.corpus.tokens import TokenCounter
 from extagents.errors import InputError
@@ -293,13 +293,14 @@ def _identified(documents: Iterable[Document]) -> tuple[Document, ...]:
     taken: set[str] = set()
     identified = []
     for number, document in enumerate(documents, 1):
-        identity = document.id or str(number)
+        identity = sound(document.id) or str(number)
         if identity in taken:
             identity = next(other for n in range(2, len(taken) + 3) if (other := f"{identity}#{n}") not in taken)
         taken.add(identity)
-        title = document.title or title_of(document.text, identity)
-        if identity != document.id or title != document.title:
-            document = document.model_copy(update={"id": identity, "title": title})
+        text = sound(document.text)
+        title = sound(document.title) or title_of(text, identity)
+        if (identity, title, text) != (document.id, document.title, document.text):
+            document = document.model_copy(update={"id": identity, "title": title, "text": text})
         identified.append(document)
     return tuple(identified)
 

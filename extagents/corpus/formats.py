@@ -205,15 +205,15 @@ def _records(values: list[tuple[str, Any]], name: str, text_field: str | None, t
             text = "\n".join(text)
         if not isinstance(text, str) or not text.strip():
             continue
-        text = _sound(text)
+        text = sound(text)
         titles = (title_field,) if title_field else TITLE_FIELDS
         title_key = next(
             (key for key in titles if isinstance(value.get(key), str) and value[key].strip() and key != field), None
         )
         id_key = next((key for key in ID_FIELDS if isinstance(value.get(key), str | int) and str(value[key]).strip()), None)
-        title = _sound(value[title_key]).strip() if title_key else title_of(text, name)
-        identity = _sound(str(value[id_key])) if id_key else number
-        rest = {_sound(key): item for key, item in value.items() if key not in (field, title_key, id_key)}
+        title = sound(value[title_key]).strip() if title_key else title_of(text, name)
+        identity = sound(str(value[id_key])) if id_key else number
+        rest = {sound(key): item for key, item in value.items() if key not in (field, title_key, id_key)}
         records.append(Record(text, title, identity, (), _sound_values(rest)))
     return records or None
 
@@ -232,15 +232,15 @@ def _text_field(rows: list[dict[str, Any]]) -> str | None:
     return best if best is not None and sizes[best] >= 40 * len(rows) else None
 
 
-def _sound(text: str) -> str:
+def sound(text: str) -> str:
     """Lone surrogates, which JSON may escape, become U+FFFD one for one: nothing later could write them."""
-    return _SURROGATE.sub("\ufffd", text)
+    return text if text.isascii() else _SURROGATE.sub("\ufffd", text)
 
 
 def _sound_values(values: dict[str, Any]) -> dict[str, Any]:
     if "\\ud" in (written := json.dumps(values).lower()) and written:
-        sound: dict[str, Any] = json.loads(_sound(json.dumps(values, ensure_ascii=False)))
-        return sound
+        mended: dict[str, Any] = json.loads(sound(json.dumps(values, ensure_ascii=False)))
+        return mended
     return values
 
 
@@ -280,12 +280,12 @@ def _pdf(data: bytes, name: str) -> Record:
         for number in range(len(file)):
             pages.append(size)
             page = file[number]
-            text = _sound(page.get_textpage().get_text_bounded())
+            text = sound(page.get_textpage().get_text_bounded())
             # PDFium marks a hyphen at a line's end by U+FFFE (older ones by U+0002): the word goes on.
             text = re.sub("[\ufffe\x02]\r?\n?", "", text).replace("\r\n", "\n").rstrip() + "\n\n"
             parts.append(text)
             size += len(text)
-        title = _sound(str(file.get_metadata_dict().get("Title") or "")).strip()
+        title = sound(str(file.get_metadata_dict().get("Title") or "")).strip()
     except pypdfium2.PdfiumError as error:
         raise Refused("damaged PDF") from error
     finally:

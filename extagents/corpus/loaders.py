@@ -131,5 +131,6 @@ def documents(files: Iterable[tuple[File, Extracted]]) -> tuple[list[Document], 
             made.append(
                 Document(text=record.text, id=identity, title=record.title, pages=record.pages, metadata=record.metadata)
             )
-    notices = [f"{doubled} documents had the id of another; a number was added"] if doubled else []
+    noun = "document" if doubled == 1 else "documents"
+    notices = [f"{doubled} {noun} had the id of another; a number was added"] if doubled else []
     return made, notices

@@ -83,6 +83,12 @@ def test_ranked_shards_begin_with_what_the_queries_ask_for() -> None:
     assert corpus.shard_text(first).sections[0].document == "Lisbon"
 
 
+def test_lone_surrogates_in_a_users_text_are_replaced_one_for_one() -> None:
+    corpus = Corpus([Document(text="Ilse \ud800 Brandt", id="a\ud800", title="\udfff")])
+    document = corpus.documents[0]
+    assert (document.text, document.id, document.title) == ("Ilse \ufffd Brandt", "a\ufffd", "\ufffd")
+
+
 def test_documents_come_from_iterators_and_mixtures(folder: Path) -> None:
     def stream() -> Iterator[Document]:
         yield Document(text="The first text.")
