@@ -8,6 +8,7 @@ import queue
 import time
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from pydantic import BaseModel, SecretStr, ValidationError
@@ -97,6 +98,8 @@ class Coordinator:
         self._models: dict[str, Any] = {}
         for roles in (self.settings.models, models or {}):
             self._models.update({str(role): wanted for role, wanted in roles.items()})
+        if memory is not None and not isinstance(memory, (str, Path, Memory)):
+            raise SettingsError(f"A memory is no {type(memory).__name__}.", hint="Give a URL, a path, or a Memory.")
         self._given_memory = memory if memory is not None else self.settings.memory
         self._memory: Memory | None = None
         self._gate: Gate | None = None
@@ -624,10 +627,14 @@ def _silent(event: object) -> None:
 
 
 def _settings(given: dict[str, Any], settings: Settings | None) -> Settings:
+    from pydantic_settings import SettingsError as SourceError
+
     try:
         if settings is None:
             return Settings(**given)
         return Settings(**{**settings.model_dump(exclude_unset=True), **given})
+    except SourceError as error:
+        raise SettingsError(f"An EXTAGENTS_ variable is not understood: {error}.", hint="See docs/settings.md.") from None
     except ValidationError as error:
         first = error.errors()[0]
         name = ".".join(str(part) for part in first["loc"])
@@ -645,12 +652,23 @@ def _request(
     run: str | None,
     resume: bool,
 ) -> Request:
+    for name, value in (("question", question), ("instructions", instructions), ("run", run)):
+        if value is not None and not isinstance(value, str):
+            raise InputError(f"The {name} is no text but {type(value).__name__}.", hint="Give a str.")
     if not question or not question.strip():
         raise InputError("The question is empty.", hint="Ask something.")
     if over is None:
         raise InputError("There is nothing to read.", hint="Give paths, documents or a corpus with `over`.")
+    if schema is not None and not (isinstance(schema, type) and issubclass(schema, BaseModel)):
+        raise InputError("The schema is no pydantic model class.", hint="Give a subclass of pydantic.BaseModel.")
     turns = tuple(_turn(turn) for turn in history)
-    return Request(question.strip(), over, instructions.strip(), turns, schema, run, resume)
+    named = None if run is None else _sendable(run)
+    return Request(_sendable(question).strip(), over, _sendable(instructions).strip(), turns, schema, named, resume)
+
+
+def _sendable(text: str) -> str:
+    """The text without lone surrogates, which no endpoint and no store takes."""
+    return text.encode("utf-8", "replace").decode("utf-8")
 
 
 def _turn(turn: Turn | Mapping[str, str] | tuple[str, str]) -> Turn:
@@ -660,8 +678,8 @@ def _turn(turn: Turn | Mapping[str, str] | tuple[str, str]) -> Turn:
         if isinstance(turn, Mapping):
             return Turn.model_validate(dict(turn))
         role, content = turn
-        return Turn.model_validate({"role": role, "content": content})
-    except (ValidationError, ValueError):
+        return Turn.model_validate({"role": role, "content": _sendable(content) if isinstance(content, str) else content})
+    except (ValidationError, ValueError, TypeError):
         raise InputError(
             "A turn of the history is not understood.", hint='Give {"role": "user" | "assistant", "content": "…"}.'
         ) from None

@@ -194,6 +194,8 @@ async def plan(workspace: Workspace) -> None:
     glance = corpus.documents[: 10 * GLANCE]
     titles = list(dict.fromkeys(document.title or document.id for document in glance))[:GLANCE]
     made = workspace.plan = workspace.stored_plan or await _planned(workspace, titles)
+    if workspace.stopped_by == "budget":
+        workspace.notice("The budget does not cover a single call; nothing was read.")
     await asyncio.to_thread(_cut, workspace)
     workspace.emit(
         events.Planned(
@@ -216,6 +218,9 @@ async def plan(workspace: Workspace) -> None:
 async def _planned(workspace: Workspace, titles: list[str]) -> Plan:
     """The planner's plan, or the question itself where the run ends before it has one."""
     request = workspace.request
+    alone = planner.tidy(planner.whole(request.question, request.instructions), request.question, "")
+    if workspace.settings.budget.calls == 1:
+        return alone  # the one call is for the answer
     try:
         made, problem = await workspace.guard(
             planner.plan(
@@ -228,7 +233,7 @@ async def _planned(workspace: Workspace, titles: list[str]) -> Plan:
         )
     except Stop as stop:
         workspace.halt(stop.stopped_by)
-        return planner.tidy(planner.whole(request.question, request.instructions), request.question, "")
+        return alone
     if problem:
         workspace.notice(problem)
     return made

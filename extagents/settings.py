@@ -17,7 +17,12 @@ class Settings(BaseSettings):
     """What a run depends on. Frozen; unknown names are refused. Precedence: argument, environment, default."""
 
     model_config = SettingsConfigDict(
-        env_prefix="EXTAGENTS_", frozen=True, extra="forbid", env_nested_delimiter="__", protected_namespaces=()
+        env_prefix="EXTAGENTS_",
+        frozen=True,
+        extra="forbid",
+        env_nested_delimiter="__",
+        env_ignore_empty=True,
+        protected_namespaces=(),
     )
 
     model: str = Field(

@@ -331,7 +331,7 @@ class Workspace:
     def every_shard_failed(self, reason: str) -> ModelError:
         """The error of a run in which nothing could be read."""
         return ModelError(
-            f"None of the {len(self.shards)} shards could be read: {reason}",
+            f"Nothing could be read ({len(self.shards)} shards failed): {reason}",
             hint="Check the model with `extagents doctor`.",
             run_id=self.run_id,
             spent=self.account.usage,

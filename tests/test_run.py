@@ -609,3 +609,29 @@ def test_the_estimate_holds_what_a_run_costs():
         assert told.calls[0] <= answer.usage.calls <= told.calls[1]
         assert answer.usage.input_tokens <= told.input_tokens[1]
         assert told.shards == answer.coverage.shards
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"schema": dict}, {"schema": Birth(town="x")}, {"run": 5}, {"history": [5]}, {"instructions": 5}]
+)
+async def test_arguments_of_the_wrong_kind_are_refused_in_a_line(wrong):
+    with pytest.raises(InputError):
+        await team().aask(world.QUESTION, world.corpus(), **wrong)
+
+
+async def test_lone_surrogates_in_a_question_are_sent_as_question_marks():
+    model = world.model()
+    await team(model).aask(f"{world.QUESTION} \ud800", world.corpus())
+    assert model.calls[0].messages[-1].content.isprintable() or "?" in model.calls[0].messages[-1].content
+
+
+def test_a_memory_of_no_kind_is_refused():
+    with pytest.raises(SettingsError, match="memory"):
+        Coordinator(world.model(), memory=5)
+
+
+async def test_the_only_call_of_a_budget_is_for_the_answer():
+    model = world.model()
+    answer = await team(model, window=32_768, budget=Budget(calls=1)).aask(world.QUESTION, world.corpus(4, length=10))
+    assert [call.role for call in model.calls] == ["single"]
+    assert answer.answer == world.ANSWER

@@ -166,14 +166,15 @@ def sizes(count: int) -> list[int]:
 def decide(rungs: Sequence[Rung], kind: Kind, answer_type: AnswerType) -> Judgement:
     """The answer that two neighbouring rungs agree on, the smallest such rungs first, if it stands in a verified quote.
 
-    Where two or more prompts agree on something else, it needs two votes more than that. Otherwise the judgement is unstable.
+    Where several prompts, or one that saw the whole ledger, say something else, it needs two votes more than that. Otherwise
+    the judgement is unstable.
     """
     queries = tuple(dict.fromkeys(q.strip() for rung in reversed(rungs) for q in rung.verdict.queries if q.strip()))[:6]
     spoken = [rung for rung in rungs if speaks(rung, answer_type)]
     for first, second in itertools.pairwise(rungs):
         if not (speaks(first, answer_type) and speaks(second, answer_type) and _agree(first, second, answer_type)):
             continue
-        if _votes(first, spoken, answer_type) < _rival(first, spoken, answer_type) + 2:
+        if _votes(first, spoken, answer_type) < _rival(first, rungs, answer_type) + 2:
             continue
         judged = _judgement(first, second, kind, answer_type, queries, rungs)
         if judged.answered:
@@ -200,12 +201,13 @@ def _votes(rung: Rung, spoken: Sequence[Rung], answer_type: AnswerType) -> int:
     return sum(_agree(rung, other, answer_type) for other in spoken)
 
 
-def _rival(rung: Rung, spoken: Sequence[Rung], answer_type: AnswerType) -> int:
-    """The votes of the strongest other answer; an answer that a single prompt gave is none."""
+def _rival(rung: Rung, rungs: Sequence[Rung], answer_type: AnswerType) -> int:
+    """The votes of the strongest other answer; one that a single prompt gave counts only if that saw the whole ledger."""
+    spoken = [other for other in rungs if speaks(other, answer_type)]
     answer = rung.verdict.answer
-    rivals = (other for other in spoken if not compatible(answer, other.verdict.answer, answer_type))
-    others = (_votes(other, spoken, answer_type) for other in rivals)
-    return max((votes for votes in others if votes > 1), default=0)
+    rivals = [other for other in spoken if not compatible(answer, other.verdict.answer, answer_type)]
+    votes = [(_votes(other, spoken, answer_type), other in rungs[-2:]) for other in rivals]
+    return max((count for count, whole in votes if count > 1 or whole), default=0)
 
 
 def speaks(rung: Rung, answer_type: AnswerType) -> bool:
@@ -240,5 +242,5 @@ def _judgement(
         queries=queries,
         rungs=tuple(rungs),
         votes=len(votes),
-        rival=_rival(first, [rung for rung in rungs if speaks(rung, answer_type)], answer_type),
+        rival=_rival(first, rungs, answer_type),
     )
