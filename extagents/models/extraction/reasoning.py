@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from extagents.models.extraction import choosing
@@ -21,63 +21,79 @@ from extagents.models.extraction.spans import Span, completed, fit, spans_in
 from extagents.models.extraction.vocabulary import Vocabulary, lowered
 from extagents.types import Fact, Kind
 
-# How much each trait of a span counts. Fitted by benchmarks/extractive_lab.py on half of the questions.
+# How much each trait of a span counts. Fitted on half of the questions of two sets of several steps.
 WEIGHTS: dict[str, float] = {
-    "chain": 11.69,
-    "own": -3.06,
-    "head": 1.98,
-    "fresh": 3.38,
-    "near": 3.47,
-    "fit": 4.42,
-    "apposed": 1.14,
-    "defined": 0.46,
-    "about": 1.56,
-    "asked": -3.9,
-    "bridge": 0.56,
-    "passed": -5.49,
-    "after": 1.07,
-    "ahead": -0.12,
-    "side": 1.09,
-    "verbal": -1.47,
-    "single": 1.68,
-    "title": -6.16,
-    "relevance": 4.35,
-    "support": -0.05,
-    "rank": 0.19,
-    "chunk": -0.97,
-    "part": -0.6,
-    "short": -0.47,
-    "long": 0.31,
-    "middle": -0.92,
-    "link": 0.0,
-    "parted": 0.0,
-    "open": 0.0,
-    "step": 0.0,
+    "chain": 11.19,
+    "own": -4.97,
+    "head": 2.01,
+    "fresh": 2.49,
+    "near": 2.33,
+    "fit": 5.17,
+    "apposed": 0.6,
+    "defined": 0.37,
+    "about": 1.52,
+    "asked": -3.36,
+    "bridge": 0.17,
+    "passed": -5.66,
+    "after": 0.5,
+    "ahead": -0.29,
+    "side": 1.15,
+    "verbal": -1.88,
+    "single": 1.8,
+    "title": -6.3,
+    "relevance": 4.8,
+    "support": -0.27,
+    "rank": 1.0,
+    "idle": -1.0,
+    "kinded": 1.5,
+    "chunk": -0.57,
+    "part": 0.33,
+    "short": -0.43,
+    "long": -0.81,
+    "middle": -1.12,
+    "link": 0.86,
+    "parted": 2.21,
+    "open": 0.76,
 }
-# What makes a chosen span sure: fitted as above, on whether it was right.
+# What makes the first span sure to be right, and its sentence to hold the answer: fitted on whether they were.
 CONFIDENCE: dict[str, float] = {
-    "bias": -3.21,
-    "chain": 1.0,
-    "heads": 0.43,
-    "head": 0.37,
-    "fresh": 0.76,
-    "near": 0.94,
-    "fit": -0.21,
-    "after": 0.49,
-    "passed": -0.03,
-    "chunk": -0.75,
-    "single": -0.19,
-    "text": -0.78,
-    "margin": 0.7,
-    "names": 0.28,
+    "bias": -8.23,
+    "heads": 1.35,
+    "chain": 2.35,
+    "margin": 0.69,
+    "after": 1.25,
+    "open": 0.58,
+    "parted": 0.75,
+    "link": 1.42,
+    "fit": 1.53,
+    "text": -0.73,
+    "chunk": -0.11,
+    "apposed": 0.52,
+    "kinded": 1.0,
 }
-# Below FITS a span is not of the kind asked for. A span needs the confidence SPAN; a sentence needs to cover SENTENCE of the
-# question, more where a rung of less than FEW facts has not seen its rivals; chains that cover less than COVERED are no answer.
+HOLDS: dict[str, float] = {
+    "bias": -8.69,
+    "heads": 2.0,
+    "head": 0.99,
+    "open": -0.29,
+    "link": 1.65,
+    "text": 0.71,
+    "chunk": 0.8,
+    "share": 3.5,
+    "terms": 0.87,
+    "best": -0.34,
+    "crowd": -1.16,
+    "chain": 2.32,
+}
+# Below FITS a span is not of the kind asked for. A span needs the confidence SPAN, a sentence LINE, more where a rung of
+# less than FEW facts has not seen its rivals; in Chinese, where nothing was fitted, a sentence needs to cover SENTENCE of the
+# question. Chains that cover less than COVERED are no answer.
 FITS = 0.13
 SPAN = 0.45
-SENTENCE = 0.55
-SENTENCE_OF_FEW = 0.85
+LINE = 0.2
+LINE_OF_FEW = 0.5
 FEW = 5
+SENTENCE = 0.55
 COVERED = 0.3
 # Pairs of characters that span two words of a question stand in no other sentence: Chinese covers are that much lower.
 CHINESE = 0.6
@@ -154,9 +170,10 @@ def _traits(question: Question, span: Span, chain: Chain, heads: float, document
         near += question.terms[index].weight * (0.3 + 0.7 * question.terms[index].head) * value
     near /= sum(term.weight * (0.3 + 0.7 * term.head) for term in question.terms) or 1.0
     words = [word for word in re.findall(r"\w+", lower) if word not in STOP]
+    noun = question.focus.split()[-1] if question.focus else ""
     asked = 1.0 if holds(question.lower, lower) else 0.0
     if not asked and words:
-        known = sum(1 for word in words if holds(question.lower, word)) / len(words)
+        known = sum(1 for word in words if holds(question.lower, word) and word != noun) / len(words)
         asked = 1.0 if known == 1.0 else 0.5 * known
     earlier = chain.evidence[:-1]
     bridge = any(lower == name or lower in name for other in earlier for name in (*other.names, other.clean))
@@ -190,7 +207,9 @@ def _traits(question: Question, span: Span, chain: Chain, heads: float, document
         "title": float(span.shape == "title"),
         "relevance": last.fact.relevance,
         "support": math.log(documents),
-        "rank": math.log(last.label),
+        "rank": math.log(min(last.label, 16)),
+        "idle": float(bool(earlier) and weigh(question, fresh) < 0.02),
+        "kinded": float(bool(noun) and noun in words and len(words) > 1),
         "chunk": float(span.shape == "chunk"),
         "part": float(span.shape == "part"),
         "short": float(len(words) <= 1),
@@ -199,7 +218,6 @@ def _traits(question: Question, span: Span, chain: Chain, heads: float, document
         "link": chain.link,
         "parted": chain.parted,
         "open": weigh(question, fresh) / left if (left := 1.0 - weigh(question, known_before)) > 0.02 else 0.0,
-        "step": float(bool(earlier) and len(lower) > 2 and lower in (earlier[-1].clean, *earlier[-1].names)),
     }
 
 
@@ -278,14 +296,15 @@ def reason(question: Question, vocabulary: Vocabulary, facts: Sequence[Fact], *,
             return titled
     first = ranked[0]
     text = completed(first.span, first.chain.evidence[-1].quote, question.answer_type, question.focus)
-    confidence = sure(signs(question, ranked))
+    found_signs = signs(question, ranked, facts)
+    confidence = sure(found_signs)
     labels = tuple(item.label for item in first.chain.evidence)
     if confidence >= SPAN:
         return Outcome(True, text, confidence, labels, queries)
-    # Too unsure of the span, sure enough of the sentence; a rung of few facts has not seen its rivals.
-    enough = (SENTENCE if len(facts) >= FEW else SENTENCE_OF_FEW) * (CHINESE if question.chinese else 1.0)
-    if first.chain.covered >= enough:
-        return Outcome(True, _line(first.chain.evidence[-1].quote, first.span), confidence, labels, queries)
+    # Too unsure of the span, sure enough of its sentence.
+    held = sure(found_signs, HOLDS)
+    if held >= (LINE if len(facts) >= FEW else LINE_OF_FEW) or (question.chinese and first.chain.covered >= SENTENCE * CHINESE):
+        return Outcome(True, _line(first.chain.evidence[-1].quote, first.span), max(confidence, 0.8 * held), labels, queries)
     return Outcome(False, "", confidence, (), queries)
 
 
@@ -315,30 +334,33 @@ def _titled(question: Question, found: Sequence[Chain]) -> Outcome | None:
     return Outcome(True, title, 0.8 * min(1.0, best[title]), tuple(sorted(item.label for item in named[:2])), ())
 
 
-def signs(question: Question, ranked: Sequence[Scored]) -> dict[str, float]:
-    """What tells whether the first of the ranked spans is right."""
+def signs(question: Question, ranked: Sequence[Scored], facts: Sequence[Fact]) -> dict[str, float]:
+    """What tells whether the first of the ranked spans is right, and its sentence the one; `facts` are all of the rung."""
     first = ranked[0]
-    lower = lowered(first.text)
+    lower, label = lowered(first.text), first.chain.evidence[-1].label
     rivals = [item.score for item in ranked[1:] if (other := lowered(item.text)) not in lower and lower not in other]
     covered = merged(*((item.covered, 1.0) for item in first.chain.evidence))
-    named = {index: 1.0 for index, term in enumerate(question.terms) if term.named}
-    held = {index: share for index, share in covered.items() if index in named}
     everything = dict.fromkeys(range(len(question.terms)), 1.0)
+    chances = [(math.exp(max(-30.0, item.score - first.score)), item.chain.evidence[-1].label == label) for item in ranked]
     return {
         "bias": 1.0,
         "heads": _heads(question, covered) / (_heads(question, everything) or 1.0),
         "text": float(question.answer_type == "text"),
         "margin": min(3.0, first.score - rivals[0]) if rivals else 1.0,
-        "names": weigh(question, held) / weigh(question, named) if named else 1.0,
+        "share": sum(chance for chance, same in chances if same) / sum(chance for chance, _ in chances),
+        "terms": math.log(len(question.terms)),
+        "best": max(fact.relevance for fact in facts),
+        "crowd": min(fact.relevance for fact in facts),
         **{
-            name: first.traits[name] for name in ("chain", "head", "fresh", "near", "fit", "after", "passed", "chunk", "single")
+            name: first.traits[name]
+            for name in ("chain", "head", "fit", "after", "apposed", "kinded", "chunk", "single", "parted", "open", "link")
         },
     }
 
 
-def sure(found: dict[str, float]) -> float:
-    """The probability, 0 to 1, that a span with these signs is right."""
-    return 1.0 / (1.0 + math.exp(-sum(CONFIDENCE[name] * value for name, value in found.items())))
+def sure(found: Mapping[str, float], weights: Mapping[str, float] = CONFIDENCE) -> float:
+    """The probability, 0 to 1, that a span with these signs is right (by `HOLDS`: that its sentence holds the answer)."""
+    return 1.0 / (1.0 + math.exp(-sum(weights[name] * found[name] for name in weights)))
 
 
 def open_queries(question: Question, chain: Chain) -> tuple[str, ...]:

@@ -230,6 +230,8 @@ def fit(span: Span, kind: AnswerType, quote: str, focus: str) -> float:
         return 0.3
     if focus.split()[-1:] in (["exception"], ["error"], ["exceptions"]):
         return 1.0 if re.search(r"(?:Error|Exception|Warning|Exit|Interrupt)$", text) else 0.1
+    if focus.split()[-1:] and focus.split()[-1] in words[:1] + words[-1:] and len(words) > 1:
+        return 1.0
     return {"quoted": 1.0, "code": 0.9, "title": 0.8, "name": 0.8, "part": 0.5, "chunk": 0.4}[shape]
 
 
@@ -256,6 +258,8 @@ def _fit_place(lower: str, words: list[str], focus: str, *, organization: bool, 
         score += 0.25
     if re.match(r",\s+[A-Z]", after):
         score += 0.15
+    if re.search(r"[A-Z][\w’'-]+,\s+$", before):
+        score -= 0.3  # the region of a place that stands before it
     return min(1.0, score)
 
 
