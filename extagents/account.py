@@ -76,6 +76,7 @@ class Account:
         self._waiting: list[asyncio.Future[None]] = []
         self._prefix = uuid.uuid4().hex[:8]
         self._calls = 0
+        self.trouble = ""  # what the last call that failed said, until one succeeds
 
     @property
     def reserved(self) -> Amount:

@@ -343,8 +343,16 @@ class Coordinator:
 
     # ------------------------------------------------------------------ opening a run
 
-    async def _load(self, over: Any, info: ModelInfo, on_event: Callable[[events.Event], None], seen: int) -> Corpus:
-        """The corpus with its index, on a thread. An interrupt ends it between two files."""
+    async def _load(
+        self,
+        over: Any,
+        info: ModelInfo,
+        on_event: Callable[[events.Event], None],
+        *,
+        seen: int,
+        deadline: float | None,
+    ) -> Corpus:
+        """The corpus with its index, on a thread. An interrupt or the deadline ends it between two files."""
         from extagents.corpus.corpus import Corpus
         from extagents.workspace import Halted
 
@@ -354,6 +362,8 @@ class Coordinator:
             nonlocal told
             if self._interrupts != seen:
                 raise Halted("cancelled")
+            if deadline is not None and time.monotonic() >= deadline:
+                raise Halted("deadline")
             if time.monotonic() - told >= PROGRESS_EVERY or done == total:
                 told = time.monotonic()
                 on_event(events.Progress(phase="load", done=done, total=total))
@@ -377,13 +387,12 @@ class Coordinator:
         from extagents.gate import Account
         from extagents.prompts import language_of
 
-        started, seen = asyncio.get_running_loop().time(), self._interrupts
+        started, seen, budget = time.monotonic(), self._interrupts, self.settings.budget
+        deadline = None if budget.seconds is None else started + budget.seconds
         memory, gate = await self._open_memory(), await self._open_gate()
-        corpus = await self._load(request.over, await gate.describe("reader"), on_event, seen)
+        corpus = await self._load(request.over, await gate.describe("reader"), on_event, seen=seen, deadline=deadline)
         window, unknown = await self._window(gate)
         output_tokens = min(self.settings.output_tokens, window // 4)
-        budget = self.settings.budget
-        deadline = None if budget.seconds is None else started + budget.seconds
         spent = await memory.spent(run_id) if stored is not None else None
         account = Account(run_id, budget, memory=memory, deadline=deadline, spent=spent)
         desk = Desk(

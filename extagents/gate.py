@@ -316,8 +316,10 @@ class Gate:
                 self.limiter.success(endpoint, place)
                 place = None
             usage = self._priced(completion.usage, model)
+            account.trouble = ""
             return completion
         except CallError as error:
+            account.trouble = error.message
             usage = self._cost_of(error, bound, model, endpoint)
             if place is not None:
                 self._note(error, endpoint, place, attempts)

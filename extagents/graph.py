@@ -456,6 +456,8 @@ async def fuse(workspace: Workspace) -> Answer:
     workspace.release()  # from here on only the deadline itself counts
     workspace.emit(events.Progress(phase="fuse", usage=workspace.account.usage))
     failures = _failures(workspace)
+    if workspace.stopped_by is not None and workspace.account.trouble:
+        workspace.notice(f"When the run ended, the model was failing: {workspace.account.trouble}")
     judgement = await _last_judgement(workspace)
     if judgement.answer and judgement.verified and (judgement.stable or leads(judgement) or workspace.stopped_by):
         confidence = judgement.confidence if judgement.stable else min(UNSTABLE, judgement.confidence)

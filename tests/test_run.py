@@ -635,3 +635,13 @@ async def test_the_only_call_of_a_budget_is_for_the_answer():
     answer = await team(model, window=32_768, budget=Budget(calls=1)).aask(world.QUESTION, world.corpus(4, length=10))
     assert [call.role for call in model.calls] == ["single"]
     assert answer.answer == world.ANSWER
+
+
+async def test_a_deadline_over_a_failing_model_says_what_failed():
+    def down(_):
+        raise CallError("server", "502 Bad Gateway")
+
+    asked = team(world.model(reader=down), budget=Budget(seconds=1.0))
+    answer = await asked.aask(world.QUESTION, world.corpus())
+    assert answer.stopped_by == "deadline"
+    assert any("502 Bad Gateway" in notice for notice in answer.notices)
