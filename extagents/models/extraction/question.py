@@ -187,7 +187,9 @@ def focus_of(text: str) -> str:
     elif asking.group().lower() == "who":
         return ""
     kept: list[str] = []
-    for word in words:
+    for word, following in zip(words, [*words[1:], ""], strict=False):
+        if kept and word.endswith("s") and following in ("the", "a", "an"):
+            break  # a verb in the present: "which RFC describes the …"
         if word in ("the", "a", "an") and not kept:
             continue
         if not word[0].isalnum() or word in FOCUS_END or word in COPULAS or len(kept) == 5 or (kept and _VERBS.fullmatch(word)):
