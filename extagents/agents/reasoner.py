@@ -222,6 +222,8 @@ def _judgement(
     answer = " ".join(first.verdict.answer.split())
     cited = first.cited
     votes = [rung for rung in rungs if speaks(rung, answer_type) and same(rung.verdict.answer, answer, answer_type)]
+    if kind == "multi_hop" and len(cited) < 2:  # a larger rung with the same answer may tell all the steps
+        cited = next((rung.cited for rung in votes if len(rung.cited) > 1), cited)
     if quotable(kind, answer_type, answer):
         bearing = [fact for fact in cited if stands_in(answer, (fact.quote,))]
         bearing = bearing or [fact for fact in first.facts if stands_in(answer, (fact.quote,))][:1]
@@ -229,7 +231,7 @@ def _judgement(
         cited = tuple(dict.fromkeys((*cited, *bearing[:1])))
     else:
         named = (*cited, *(second.cited if second else ()))
-        verified = bool(named) and len(cited) == len(set(first.verdict.facts))
+        verified = bool(named) and len(first.cited) == len(set(first.verdict.facts))
         if answer_type == "list":
             verified = verified and all_stand_in(answer, [fact.quote for fact in first.facts])
     confidence = sum(rung.verdict.confidence for rung in votes) / max(1, len(votes))

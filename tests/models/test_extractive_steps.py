@@ -61,3 +61,18 @@ def test_a_place_is_preferred_to_the_region_behind_it() -> None:
     place = Span("Leyton", 23, 29, "name")
     region = Span("East London", 31, 42, "name")
     assert fit(place, "place", quote, "") > fit(region, "place", quote, "")
+
+
+def test_one_sentence_that_says_the_question_holds_the_answer_in_the_smallest_corpus():
+    import extagents
+
+    text = "The Meridian archive was founded in 1974 by Ilse Brandt.\n\nThe archive's reading room is in Lisbon."
+    over = [extagents.Document(id="handbook.md", text=text)]
+    asked = {
+        "Who founded the Meridian archive?": "Ilse Brandt",
+        "In which year was the Meridian archive founded?": "1974",
+        "Where is the reading room of the archive?": "Lisbon",
+        "Who designed the bridge?": "",
+    }
+    for question, answer in asked.items():
+        assert extagents.ask(question, over=over, memory="memory://").answer == answer
