@@ -1,6 +1,6 @@
-"""Our loop beside the published ones, on the same inputs and the same simulated model: accuracy, wrong answers, calls, tokens, time.
+"""Our loop beside the published ones, on the same inputs and the same simulated model: accuracy, calls, tokens, time.
 
-    python benchmarks/published_loops.py --tools SIMULATOR_DIR --data DIR [--data DIR2] [--profiles small,strong] [--seeds 1,2,3]
+    python benchmarks/published_loops.py --tools SIMULATOR_DIR --data DIR [--data DIR2] [--profiles P,Q] [--seeds 1,2,3]
 
 SIMULATOR_DIR holds `simllm.py` (an OpenAI-compatible server that imitates a model over known question sets) and `compare.py`
 (which runs the published loops, and ours through the command line). Every (profile, seed) has a server of its own; the seed

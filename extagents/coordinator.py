@@ -7,7 +7,7 @@ import contextlib
 import queue
 import time
 import uuid
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
@@ -16,12 +16,13 @@ from pydantic import BaseModel, SecretStr, ValidationError
 from extagents import events
 from extagents.background import background
 from extagents.budget import Amount, Budget
-from extagents.errors import ExtAgentsError, InputError, RunError, RunExists, SettingsError, StoreError
+from extagents.errors import ExtAgentsError, RunError, RunExists, SettingsError, StoreError
 from extagents.memory.base import Memory, RunRecord
 from extagents.models.base import Model, ModelInfo
+from extagents.request import History, Request, request_of
 from extagents.settings import Settings
-from extagents.types import Answer, Effort, Estimate, Prices, Report, Role, StoppedBy, Strategy, Turn, Usage
-from extagents.workspace import Request, Workspace
+from extagents.types import Answer, Effort, Estimate, Prices, Report, Role, StoppedBy, Strategy, Usage
+from extagents.workspace import Workspace
 
 if TYPE_CHECKING:
     from langgraph.graph.state import CompiledStateGraph
@@ -39,8 +40,6 @@ NO_MODEL = (
     "No language model is configured: answers are extracted from the text by words alone. "
     "Set one with --model (for example openai:gpt-4o-mini) or EXTAGENTS_MODEL."
 )
-
-History = Sequence[Turn | Mapping[str, str] | tuple[str, str]]
 
 
 class Coordinator:
@@ -128,7 +127,7 @@ class Coordinator:
         `answer.data` will be. `run` names the run. Raises `UsageError` for what the caller can mend and `RunError` when the
         model or the memory failed; a budget or deadline that ends is no error (`answer.stopped_by`).
         """
-        request = _request(question, over, instructions, history, schema, run, resume)
+        request = request_of(question, over, instructions, history, schema, run, resume)
         return await background.run(lambda: self._answer(request, _silent))
 
     def ask(
@@ -143,7 +142,7 @@ class Coordinator:
         resume: bool = False,
     ) -> Answer:
         """The same as `aask`, blocking; works in a script, in a thread, and inside a notebook's running event loop."""
-        request = _request(question, over, instructions, history, schema, run, resume)
+        request = request_of(question, over, instructions, history, schema, run, resume)
         return background.wait(lambda: self._answer(request, _silent))
 
     async def astream(
@@ -158,7 +157,7 @@ class Coordinator:
         resume: bool = False,
     ) -> AsyncIterator[events.Event]:
         """What happens, as it happens; the last event is `Answered`. Leaving the loop early ends the run."""
-        request = _request(question, over, instructions, history, schema, run, resume)
+        request = request_of(question, over, instructions, history, schema, run, resume)
         loop = asyncio.get_running_loop()
         happened: asyncio.Queue[events.Event | None] = asyncio.Queue()
 
@@ -188,7 +187,7 @@ class Coordinator:
         resume: bool = False,
     ) -> Iterator[events.Event]:
         """The same as `astream` for synchronous code. Closing the iterator ends the run."""
-        request = _request(question, over, instructions, history, schema, run, resume)
+        request = request_of(question, over, instructions, history, schema, run, resume)
         happened: queue.SimpleQueue[events.Event | None] = queue.SimpleQueue()
         future = background.submit(lambda: self._told(request, happened.put))
         try:
@@ -292,7 +291,7 @@ class Coordinator:
         """The workspace of the state's run; a run that came through a user's own graph is opened here."""
         known = self._workspaces.get(state.get("workspace", ""))
         if known is None:
-            request = _request(state["question"], state.get("over"), state.get("instructions", ""), (), None, None, False)
+            request = request_of(state["question"], state.get("over"), state.get("instructions", ""), (), None, None, False)
             return await self._open(request, uuid.uuid4().hex[:12], on_event)
         told = known.listener
 
@@ -499,7 +498,7 @@ class Coordinator:
         """Calls, tokens and cost of asking, lowest and highest, before anything is spent."""
         from extagents.estimate import estimate
 
-        request = _request(question, over, "", (), None, None, False)
+        request = request_of(question, over, "", (), None, None, False)
 
         async def work() -> Estimate:
             from extagents.corpus.corpus import Corpus
@@ -649,48 +648,6 @@ def _settings(given: dict[str, Any], settings: Settings | None) -> Settings:
         name = ".".join(str(part) for part in first["loc"])
         raise SettingsError(
             f"{name}: {first['msg']} (given: {first['input']!r}).", hint="See `extagents ask --help`."
-        ) from None
-
-
-def _request(
-    question: str,
-    over: Any,
-    instructions: str,
-    history: History,
-    schema: type[BaseModel] | None,
-    run: str | None,
-    resume: bool,
-) -> Request:
-    for name, value in (("question", question), ("instructions", instructions), ("run", run)):
-        if value is not None and not isinstance(value, str):
-            raise InputError(f"The {name} is no text but {type(value).__name__}.", hint="Give a str.")
-    if not question or not question.strip():
-        raise InputError("The question is empty.", hint="Ask something.")
-    if over is None:
-        raise InputError("There is nothing to read.", hint="Give paths, documents or a corpus with `over`.")
-    if schema is not None and not (isinstance(schema, type) and issubclass(schema, BaseModel)):
-        raise InputError("The schema is no pydantic model class.", hint="Give a subclass of pydantic.BaseModel.")
-    turns = tuple(_turn(turn) for turn in history)
-    named = None if run is None else _sendable(run)
-    return Request(_sendable(question).strip(), over, _sendable(instructions).strip(), turns, schema, named, resume)
-
-
-def _sendable(text: str) -> str:
-    """The text without lone surrogates, which no endpoint and no store takes."""
-    return text.encode("utf-8", "replace").decode("utf-8")
-
-
-def _turn(turn: Turn | Mapping[str, str] | tuple[str, str]) -> Turn:
-    if isinstance(turn, Turn):
-        return turn
-    try:
-        if isinstance(turn, Mapping):
-            return Turn.model_validate(dict(turn))
-        role, content = turn
-        return Turn.model_validate({"role": role, "content": _sendable(content) if isinstance(content, str) else content})
-    except (ValidationError, ValueError, TypeError):
-        raise InputError(
-            "A turn of the history is not understood.", hint='Give {"role": "user" | "assistant", "content": "…"}.'
         ) from None
 
 

@@ -6,9 +6,9 @@ import math
 from collections.abc import Sequence
 
 from extagents.corpus.corpus import Corpus
-from extagents.graph import FIRST_WAVE, NEEDED_WAVES, PUBLISHED_ROUNDS
 from extagents.models.base import ModelInfo
 from extagents.packing import PROMPT, most_shard_tokens, pack
+from extagents.schedule import FIRST_WAVE, NEEDED_WAVES, PUBLISHED_ROUNDS
 from extagents.settings import Settings
 from extagents.types import Estimate, Shard
 

@@ -17,25 +17,22 @@ from langgraph.graph.state import CompiledStateGraph
 from langgraph.types import Send
 
 from extagents import events
-from extagents.agents import fusion, planner, single
+from extagents.agents import planner, single
 from extagents.agents.reader import check_quotes
-from extagents.agents.reasoner import Judgement, Ladder
+from extagents.agents.reasoner import Ladder
 from extagents.answers import expected_type, quotable, same, stands_in
 from extagents.background import background
-from extagents.errors import InputError, RunExists, SettingsError, StoreError
+from extagents.ending import fuse
+from extagents.errors import InputError, RunExists, SettingsError
 from extagents.frontier import Frontier
 from extagents.gate import CallFailed, Stop
 from extagents.packing import most_shard_tokens, pack
-from extagents.types import Answer, Candidate, Coverage, Plan, ShardText
-from extagents.workspace import Wave, Workspace
+from extagents.schedule import next_wave
+from extagents.types import Candidate, Plan, ShardText
+from extagents.workspace import Workspace
 
-PUBLISHED_ROUNDS = 5  # T of ExtAgents
 T = TypeVar("T")
 SMALLEST_SHARD = 256  # tokens: smaller ones cost more in prompts than they hold
-FIRST_WAVE = 8_000  # tokens of the first wave where reading may stop early; every further one is twice as large
-NEEDED_WAVES = {"quick": 1, "balanced": 2}  # successive waves that must leave the same stable and verified verdict
-ROUND_THAT_READS_ALL = 3  # from this round on, an unresolved question re-reads what nothing points at, too
-UNSTABLE = 0.5  # confidence of an answer that no second prompt repeated is at most this
 MOST_QUESTION = 0.2  # of the window, at most: the rest is for text, knowledge and answer
 GLANCE = 20  # titles that the planner sees
 
@@ -325,79 +322,6 @@ def unsure_at_once(workspace: Workspace) -> bool:
     return True
 
 
-# ------------------------------------------------------------------ what to read next
-
-
-def next_wave(workspace: Workspace) -> Wave | None:
-    """The next superstep's shards, or None when reading is over."""
-    if workspace.stopped_by is not None or workspace.fatal is not None or settled(workspace):
-        return None
-    frontier, settings, kind = workspace.frontier, workspace.settings, workspace.plan.kind
-    assert frontier is not None
-    pointed = frontier.follow(queries=workspace.open_queries, facts=workspace.fresh, continued=workspace.continued)
-    if workspace.unread:
-        return _unread_wave(workspace, pointed)
-    if kind == "summary" and workspace.phase >= 2:
-        return None
-    workspace.phase += 1
-    if workspace.phase > most_rounds(workspace):
-        return None
-    unanswered = not workspace.judgement.answered and (not pointed or workspace.phase >= ROUND_THAT_READS_ALL)
-    everything = settings.rounds == "all" or unanswered
-    if everything and kind != "summary":
-        seen = set(pointed)
-        rest = frontier.order(position for position in range(len(workspace.shards)) if position not in seen)
-        pointed = [*pointed, *rest]
-    pointed = [position for position in pointed if workspace.rounds_of.get(position, 0) < most_rounds(workspace)]
-    reason = "everything again, with what is known" if everything else "what new names and open queries point at"
-    return Wave(tuple(pointed), reason, again=True) if pointed else None
-
-
-def most_rounds(workspace: Workspace) -> int:
-    """How often a shard is read at most."""
-    return PUBLISHED_ROUNDS if workspace.settings.rounds == "all" else workspace.settings.rounds
-
-
-def _unread_wave(workspace: Workspace, pointed: list[int]) -> Wave:
-    """All that is unread, or in best-first reading the next part of it, with what is worth reading again beside it."""
-    frontier = workspace.frontier
-    assert frontier is not None
-    order = frontier.order(workspace.unread)
-    if not stops_early(workspace):
-        return Wave(tuple(order), "everything once, best first")
-    workspace.wave_tokens = 2 * workspace.wave_tokens or FIRST_WAVE
-    chosen: list[int] = []
-    tokens = 0
-    for position in order:
-        chosen.append(position)
-        tokens += workspace.shards[position].tokens
-        if tokens >= workspace.wave_tokens:
-            break
-    again = [position for position in pointed if position not in workspace.unread and position not in workspace.failed]
-    again = [position for position in again if workspace.rounds_of[position] < most_rounds(workspace)]
-    return Wave((*again, *chosen), "best first")
-
-
-def stops_early(workspace: Workspace) -> bool:
-    """Whether reading may stop before every shard was read once: never for counts, comparisons and summaries."""
-    return workspace.settings.effort in NEEDED_WAVES and workspace.plan.kind in ("lookup", "multi_hop")
-
-
-def settled(workspace: Workspace) -> bool:
-    """Whether the verdict lets the reading end: stable and verified, and, where shards are unread, for long enough."""
-    if workspace.settings.rounds == "all" or workspace.plan.kind == "summary" or not workspace.judgement.answered:
-        return False
-    if early(workspace):
-        return False
-    return not workspace.unread or (stops_early(workspace) and workspace.streak >= NEEDED_WAVES[workspace.settings.effort])
-
-
-def early(workspace: Workspace) -> bool:
-    """Whether a question of several steps was answered from one fact before any reading with knowledge: look once more."""
-    steps = len({(fact.document, fact.start) for fact in workspace.judgement.facts})
-    return workspace.plan.kind == "multi_hop" and steps < 2 and max(workspace.rounds_of.values(), default=0) < 2
-
-
 # ------------------------------------------------------------------ reason
 
 
@@ -443,131 +367,4 @@ async def reason(workspace: Workspace) -> None:
             verified=judgement.verified,
             confidence=judgement.confidence,
         )
-    )
-
-
-# ------------------------------------------------------------------ fuse
-
-
-async def fuse(workspace: Workspace) -> Answer:
-    """The answer that is given, with citations checked once more and an exact account of what was read."""
-    if workspace.fatal is not None:
-        raise workspace.fatal
-    workspace.release()  # from here on only the deadline itself counts
-    workspace.emit(events.Progress(phase="fuse", usage=workspace.account.usage))
-    failures = _failures(workspace)
-    if workspace.stopped_by is not None and workspace.account.trouble:
-        workspace.notice(f"When the run ended, the model was failing: {workspace.account.trouble}")
-    judgement = await _last_judgement(workspace)
-    if judgement.answer and judgement.verified and (judgement.stable or leads(judgement) or workspace.stopped_by):
-        confidence = judgement.confidence if judgement.stable else min(UNSTABLE, judgement.confidence)
-        workspace.candidates.append(
-            Candidate(path="ladder", answer=judgement.answer, confidence=confidence, facts=judgement.facts)
-        )
-    verified = [fact for fact in workspace.ledger.ranked if fact.verified]
-    written: list[str] = []
-
-    def on_delta(text: str) -> None:
-        written.append(text)
-        workspace.emit(events.AnswerDelta(text=text))
-
-    try:
-        outcome = await fusion.fuse(
-            workspace.plan,
-            workspace.candidates,
-            verified,
-            workspace.desk,
-            schema=workspace.request.schema,
-            statistics=workspace.corpus.index,
-            on_delta=on_delta,
-        )
-    except Stop as stop:
-        workspace.halt(stop.stopped_by)
-        outcome = _unwritten(workspace)
-    for notice in (*failures, *outcome.notices):
-        workspace.notice(notice)
-    citations = fusion.cite(outcome.answer, outcome.facts, workspace.corpus.by_id) if outcome.answer else ()
-    if outcome.answer and not citations:
-        workspace.notice("An answer was found whose evidence could not be verified; it is not given.")
-        outcome = fusion.Outcome()
-    answered = bool(outcome.answer)
-    if answered and not written:
-        workspace.emit(events.AnswerDelta(text=outcome.answer))
-    try:
-        await workspace.store_events()
-    except StoreError as error:
-        workspace.notice(f"The run's events could not be stored: {error.message}")
-    workspace.answer = Answer(
-        answer=outcome.answer,
-        answered=answered,
-        confidence=round(outcome.confidence, 4) if answered else 0.0,
-        kind=workspace.plan.kind,
-        strategy=workspace.settings.strategy,
-        citations=citations,
-        candidates=tuple(candidate.shown for candidate in workspace.candidates),
-        notices=tuple(workspace.notices),
-        partial=workspace.stopped_by is not None,
-        stopped_by=workspace.stopped_by,
-        coverage=coverage(workspace),
-        usage=workspace.account.usage,
-        model=workspace.gate.model("reader").name,
-        run_id=workspace.run_id,
-        seconds=round(asyncio.get_running_loop().time() - workspace.started, 3),
-        data=outcome.data,
-    )
-    return workspace.answer
-
-
-def leads(judgement: Judgement) -> bool:
-    """Whether an answer that never became stable may be given all the same: several prompts gave it, and no other as often."""
-    return judgement.votes > max(1, judgement.rival)
-
-
-async def _last_judgement(workspace: Workspace) -> Judgement:
-    """The ladder's verdict; for a run that was told to end before it had one, one last call over what was found."""
-    judgement, ladder = workspace.judgement, workspace.ladder
-    ended = workspace.stopped_by is not None and workspace.plan.kind != "summary"
-    if not ended or ladder is None or not len(workspace.ledger) or (judgement.answer and judgement.verified):
-        return judgement
-    paid = ladder.so_far(workspace.ledger.ranked)
-    if paid.answer and paid.verified:
-        return paid
-    try:
-        return await ladder.last(workspace.ledger.ranked)
-    except (Stop, CallFailed):
-        return judgement
-
-
-def _unwritten(workspace: Workspace) -> fusion.Outcome:
-    """The best candidate as it stands, where the call that would have written the answer could not be paid."""
-    best = max(workspace.candidates, key=lambda candidate: candidate.confidence, default=None)
-    if best is None:
-        return fusion.Outcome()
-    notice = "The run ended before the answer could be put into the form asked for."
-    return fusion.filled(fusion.Outcome(best.answer, best.confidence, best.facts, notices=(notice,)), workspace.request.schema)
-
-
-def _failures(workspace: Workspace) -> list[str]:
-    """What could not be read, in a line; a run in which nothing could be read at all is an error."""
-    if not workspace.failed:
-        count = len(workspace.partly)
-        reason = next(iter(workspace.partly.values()), "")
-        return [f"Parts of {count} of {len(workspace.shards)} shards could not be read: {reason}"] if count else []
-    reasons = list(dict.fromkeys(workspace.failed.values()))
-    count, everything = len(workspace.failed), len(workspace.failed) >= len(workspace.shards)
-    if everything and workspace.stopped_by is None:
-        raise workspace.every_shard_failed(reasons[0])
-    more = f" and {len(reasons) - 1} other reasons" if len(reasons) > 1 else ""
-    return [f"{count} of {len(workspace.shards)} shards could not be read: {reasons[0]}{more}"]
-
-
-def coverage(workspace: Workspace) -> Coverage:
-    """How much was read, exactly."""
-    return Coverage(
-        shards_read=len(workspace.shards) - len(workspace.unread) - len(workspace.failed),
-        shards=len(workspace.shards),
-        failed=len(workspace.failed),
-        tokens_read=workspace.tokens_read,
-        tokens=sum(shard.tokens for shard in workspace.shards),
-        rounds=workspace.rounds,
     )

@@ -13,8 +13,6 @@ from collections.abc import Callable, Coroutine, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from pydantic import BaseModel
-
 from extagents import events
 from extagents.agents.calls import Desk
 from extagents.agents.reader import ReadJob, Sources, cache_key, reader_prompt
@@ -28,25 +26,13 @@ from extagents.memory.base import Manifest, Memory, RunRecord
 from extagents.memory.ledger import Ledger
 from extagents.memory.urls import shown
 from extagents.packing import Packing
+from extagents.request import Request
 from extagents.settings import Settings
-from extagents.types import Answer, Candidate, Fact, Plan, ReaderQuestion, Report, Shard, SinglePass, StoppedBy, Turn, Usage
+from extagents.types import Answer, Candidate, Fact, Plan, ReaderQuestion, Report, Shard, SinglePass, StoppedBy, Usage
 
 T = TypeVar("T")
 KEPT_EVENTS = frozenset(("planned", "wave", "verdict", "notice"))
 OPEN_QUERIES = 6  # of the last wave's open queries, so many stand in a reader's prompt
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """What `ask` was given."""
-
-    question: str
-    over: Any
-    instructions: str = ""
-    history: tuple[Turn, ...] = ()
-    schema: type[BaseModel] | None = None
-    run: str | None = None
-    resume: bool = False
 
 
 class Halted(Stop):

@@ -1,0 +1,139 @@
+"""How a run ends: the verdict becomes the answer that is given, with citations checked once more and an exact account."""
+
+from __future__ import annotations
+
+import asyncio
+
+from extagents import events
+from extagents.agents import fusion
+from extagents.agents.reasoner import Judgement
+from extagents.errors import StoreError
+from extagents.gate import CallFailed, Stop
+from extagents.types import Answer, Candidate, Coverage
+from extagents.workspace import Workspace
+
+UNSTABLE = 0.5  # confidence of an answer that no second prompt repeated is at most this
+
+
+async def fuse(workspace: Workspace) -> Answer:
+    """The answer that is given, with citations checked once more and an exact account of what was read."""
+    if workspace.fatal is not None:
+        raise workspace.fatal
+    workspace.release()  # from here on only the deadline itself counts
+    workspace.emit(events.Progress(phase="fuse", usage=workspace.account.usage))
+    failures = _failures(workspace)
+    if workspace.stopped_by is not None and workspace.account.trouble:
+        workspace.notice(f"When the run ended, the model was failing: {workspace.account.trouble}")
+    judgement = await _last_judgement(workspace)
+    if judgement.answer and judgement.verified and (judgement.stable or leads(judgement) or workspace.stopped_by):
+        confidence = judgement.confidence if judgement.stable else min(UNSTABLE, judgement.confidence)
+        workspace.candidates.append(
+            Candidate(path="ladder", answer=judgement.answer, confidence=confidence, facts=judgement.facts)
+        )
+    verified = [fact for fact in workspace.ledger.ranked if fact.verified]
+    written: list[str] = []
+
+    def on_delta(text: str) -> None:
+        written.append(text)
+        workspace.emit(events.AnswerDelta(text=text))
+
+    try:
+        outcome = await fusion.fuse(
+            workspace.plan,
+            workspace.candidates,
+            verified,
+            workspace.desk,
+            schema=workspace.request.schema,
+            statistics=workspace.corpus.index,
+            on_delta=on_delta,
+        )
+    except Stop as stop:
+        workspace.halt(stop.stopped_by)
+        outcome = _unwritten(workspace)
+    for notice in (*failures, *outcome.notices):
+        workspace.notice(notice)
+    citations = fusion.cite(outcome.answer, outcome.facts, workspace.corpus.by_id) if outcome.answer else ()
+    if outcome.answer and not citations:
+        workspace.notice("An answer was found whose evidence could not be verified; it is not given.")
+        outcome = fusion.Outcome()
+    answered = bool(outcome.answer)
+    if answered and not written:
+        workspace.emit(events.AnswerDelta(text=outcome.answer))
+    try:
+        await workspace.store_events()
+    except StoreError as error:
+        workspace.notice(f"The run's events could not be stored: {error.message}")
+    workspace.answer = Answer(
+        answer=outcome.answer,
+        answered=answered,
+        confidence=round(outcome.confidence, 4) if answered else 0.0,
+        kind=workspace.plan.kind,
+        strategy=workspace.settings.strategy,
+        citations=citations,
+        candidates=tuple(candidate.shown for candidate in workspace.candidates),
+        notices=tuple(workspace.notices),
+        partial=workspace.stopped_by is not None,
+        stopped_by=workspace.stopped_by,
+        coverage=coverage(workspace),
+        usage=workspace.account.usage,
+        model=workspace.gate.model("reader").name,
+        run_id=workspace.run_id,
+        seconds=round(asyncio.get_running_loop().time() - workspace.started, 3),
+        data=outcome.data,
+    )
+    return workspace.answer
+
+
+def leads(judgement: Judgement) -> bool:
+    """Whether an answer that never became stable may be given all the same: several prompts gave it, and no other as often."""
+    return judgement.votes > max(1, judgement.rival)
+
+
+async def _last_judgement(workspace: Workspace) -> Judgement:
+    """The ladder's verdict; for a run that was told to end before it had one, one last call over what was found."""
+    judgement, ladder = workspace.judgement, workspace.ladder
+    ended = workspace.stopped_by is not None and workspace.plan.kind != "summary"
+    if not ended or ladder is None or not len(workspace.ledger) or (judgement.answer and judgement.verified):
+        return judgement
+    paid = ladder.so_far(workspace.ledger.ranked)
+    if paid.answer and paid.verified:
+        return paid
+    try:
+        return await ladder.last(workspace.ledger.ranked)
+    except (Stop, CallFailed):
+        return judgement
+
+
+def _unwritten(workspace: Workspace) -> fusion.Outcome:
+    """The best candidate as it stands, where the call that would have written the answer could not be paid."""
+    best = max(workspace.candidates, key=lambda candidate: candidate.confidence, default=None)
+    if best is None:
+        return fusion.Outcome()
+    notice = "The run ended before the answer could be put into the form asked for."
+    return fusion.filled(fusion.Outcome(best.answer, best.confidence, best.facts, notices=(notice,)), workspace.request.schema)
+
+
+def _failures(workspace: Workspace) -> list[str]:
+    """What could not be read, in a line; a run in which nothing could be read at all is an error."""
+    if not workspace.failed:
+        count = len(workspace.partly)
+        reason = next(iter(workspace.partly.values()), "")
+        return [f"Parts of {count} of {len(workspace.shards)} shards could not be read: {reason}"] if count else []
+    reasons = list(dict.fromkeys(workspace.failed.values()))
+    count, everything = len(workspace.failed), len(workspace.failed) >= len(workspace.shards)
+    if everything and workspace.stopped_by is None:
+        raise workspace.every_shard_failed(reasons[0])
+    more = f" and {len(reasons) - 1} other reasons" if len(reasons) > 1 else ""
+    return [f"{count} of {len(workspace.shards)} shards could not be read: {reasons[0]}{more}"]
+
+
+def coverage(workspace: Workspace) -> Coverage:
+    """How much was read, exactly."""
+    return Coverage(
+        shards_read=len(workspace.shards) - len(workspace.unread) - len(workspace.failed),
+        shards=len(workspace.shards),
+        failed=len(workspace.failed),
+        tokens_read=workspace.tokens_read,
+        tokens=sum(shard.tokens for shard in workspace.shards),
+        rounds=workspace.rounds,
+    )

@@ -1,0 +1,70 @@
+"""What `ask` was given, checked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from extagents.errors import InputError
+from extagents.types import Turn
+
+History = Sequence[Turn | Mapping[str, str] | tuple[str, str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What `ask` was given."""
+
+    question: str
+    over: Any
+    instructions: str = ""
+    history: tuple[Turn, ...] = ()
+    schema: type[BaseModel] | None = None
+    run: str | None = None
+    resume: bool = False
+
+
+def request_of(
+    question: str,
+    over: Any,
+    instructions: str,
+    history: History,
+    schema: type[BaseModel] | None,
+    run: str | None,
+    resume: bool,
+) -> Request:
+    """The request, or `InputError` for what cannot be asked."""
+    for name, value in (("question", question), ("instructions", instructions), ("run", run)):
+        if value is not None and not isinstance(value, str):
+            raise InputError(f"The {name} is no text but {type(value).__name__}.", hint="Give a str.")
+    if not question or not question.strip():
+        raise InputError("The question is empty.", hint="Ask something.")
+    if over is None:
+        raise InputError("There is nothing to read.", hint="Give paths, documents or a corpus with `over`.")
+    if schema is not None and not (isinstance(schema, type) and issubclass(schema, BaseModel)):
+        raise InputError("The schema is no pydantic model class.", hint="Give a subclass of pydantic.BaseModel.")
+    turns = tuple(_turn(turn) for turn in history)
+    named = None if run is None else _sendable(run)
+    return Request(_sendable(question).strip(), over, _sendable(instructions).strip(), turns, schema, named, resume)
+
+
+def _sendable(text: str) -> str:
+    """The text without lone surrogates, which no endpoint and no store takes."""
+    return text.encode("utf-8", "replace").decode("utf-8")
+
+
+def _turn(turn: Turn | Mapping[str, str] | tuple[str, str]) -> Turn:
+    if isinstance(turn, Turn):
+        return turn
+    try:
+        if isinstance(turn, Mapping):
+            return Turn.model_validate(dict(turn))
+        role, content = turn
+        return Turn.model_validate({"role": role, "content": _sendable(content) if isinstance(content, str) else content})
+    except (ValidationError, ValueError, TypeError):
+        raise InputError(
+            "A turn of the history is not understood.", hint='Give {"role": "user" | "assistant", "content": "…"}.'
+        ) from None
