@@ -82,10 +82,14 @@ class SQLiteMemory:
         def work(db: sqlite3.Connection) -> bool:
             run = self._find_or_make(db, name)
             changed = db.execute(
-                "UPDATE runs SET manifest = ?, shards = ?, updated = ? WHERE id = ? AND manifest IS NULL",
-                (body, shards, time.time(), run),
+                "UPDATE runs SET manifest = ?, updated = ? WHERE id = ? AND manifest IS NULL",
+                (body, time.time(), run),
             )
-            return changed.rowcount == 1
+            if changed.rowcount != 1:
+                return False
+            # Apart from the run: its row is rewritten at every call, and a packing may be megabytes.
+            db.execute("INSERT INTO packings (run, shards) VALUES (?, ?)", (run, shards))
+            return True
 
         return await self._write(work)
 
@@ -95,7 +99,7 @@ class SQLiteMemory:
         def work(db: sqlite3.Connection) -> Any:
             return db.execute(
                 f"SELECT manifest, shards, status, updated, state, answer, reports, {SPENT} FROM runs"
-                " WHERE tenant = ? AND name = ? AND manifest IS NOT NULL",
+                " JOIN packings ON packings.run = runs.id WHERE tenant = ? AND name = ? AND manifest IS NOT NULL",
                 (self._tenant, name),
             ).fetchone()
 
@@ -145,7 +149,7 @@ class SQLiteMemory:
             if found is None:
                 return False
             db.execute("PRAGMA secure_delete = ON")  # freed pages keep their text otherwise
-            for table in ("reports", "cache", "notes", "reservations", "events"):
+            for table in ("packings", "reports", "cache", "notes", "reservations", "events"):
                 db.execute(f"DELETE FROM {table} WHERE run = ?", (found,))  # table names are the literals above
             db.execute("DELETE FROM runs WHERE id = ?", (found,))
             return True
