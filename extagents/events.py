@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from extagents.types import Answer, Fact, Finding, Frozen, Plan, Usage
+from extagents.types import Answer, Fact, Frozen, Plan, Usage
 
 
 class Planned(Frozen):
@@ -77,7 +77,6 @@ class VerdictReached(Frozen):
     stable: bool
     verified: bool
     confidence: float
-    finding: Finding = Finding()
 
 
 class AnswerDelta(Frozen):

@@ -24,7 +24,6 @@ class Frontier:
     """The shards of a run in the light of the index. Positions are positions in the packing."""
 
     def __init__(self, corpus: Corpus, shards: Sequence[Shard], queries: Sequence[str]) -> None:
-        self._corpus = corpus
         self._index = corpus.index
         self._shards = shards
         self._question = list(queries)

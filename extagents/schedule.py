@@ -36,7 +36,7 @@ def next_wave(workspace: Workspace) -> Wave | None:
         pointed = [*pointed, *rest]
     pointed = [position for position in pointed if workspace.rounds_of.get(position, 0) < most_rounds(workspace)]
     reason = "everything again, with what is known" if everything else "what new names and open queries point at"
-    return Wave(tuple(pointed), reason, again=True) if pointed else None
+    return Wave(tuple(pointed), reason) if pointed else None
 
 
 def most_rounds(workspace: Workspace) -> int:

@@ -49,7 +49,6 @@ class Wave:
 
     positions: tuple[int, ...]
     reason: str
-    again: bool = False
 
 
 @dataclass(slots=True)
@@ -81,7 +80,6 @@ class Workspace:
     streak: int = 0
     wave: int = -1
     phase: int = 1
-    reading_again: bool = False
     wave_tokens: int = 0
     notices: list[str] = field(default_factory=list)
     answer: Answer | None = None

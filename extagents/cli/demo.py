@@ -42,7 +42,6 @@ QUESTIONS = (
 # Tests of the library, and what was installed beside it, are no part of what it says.
 LEFT_OUT = ("site-packages", "dist-packages", "test", "tests", "idle_test", "__pycache__", "lib2to3", "turtledemo")
 WIDTH = 100
-BUILT_IN = ", the built-in model: it finds and quotes, but does not think."
 
 
 @dataclass(frozen=True, slots=True)
