@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from extagents.budget import Budget
-    from extagents.coordinator import Coordinator, aask, ask
+    from extagents.coordinator import Coordinator, aask, acompress, ask, asurvey, compress, survey
     from extagents.corpus.corpus import Corpus
     from extagents.errors import (
         ExtAgentsError,
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from extagents.memory.base import Memory, RunRecord
     from extagents.models.base import Model
     from extagents.settings import Settings
-    from extagents.types import Answer, Citation, Coverage, Document, Estimate, Fact, Hit, Turn, Usage
+    from extagents.types import Answer, Citation, Compressed, Coverage, Document, Estimate, Fact, Hit, Span, Turn, Usage
 
 __version__ = "0.1.0"
 
@@ -37,6 +37,7 @@ __all__ = [
     "Answer",
     "Budget",
     "Citation",
+    "Compressed",
     "Coordinator",
     "Corpus",
     "Coverage",
@@ -54,18 +55,23 @@ __all__ = [
     "RunRecord",
     "Settings",
     "SettingsError",
+    "Span",
     "StoreError",
     "Turn",
     "Usage",
     "UsageError",
     "__version__",
     "aask",
+    "acompress",
     "ask",
+    "asurvey",
+    "compress",
+    "survey",
 ]
 
 _HOME = {
     "budget": ("Budget",),
-    "coordinator": ("Coordinator", "aask", "ask"),
+    "coordinator": ("Coordinator", "aask", "acompress", "ask", "asurvey", "compress", "survey"),
     "corpus.corpus": ("Corpus",),
     "errors": (
         "ExtAgentsError",
@@ -80,7 +86,7 @@ _HOME = {
     "memory.base": ("Memory", "RunRecord"),
     "models.base": ("Model",),
     "settings": ("Settings",),
-    "types": ("Answer", "Citation", "Coverage", "Document", "Estimate", "Fact", "Hit", "Turn", "Usage"),
+    "types": ("Answer", "Citation", "Compressed", "Coverage", "Document", "Estimate", "Fact", "Hit", "Span", "Turn", "Usage"),
 }
 _MODULES = {name: module for module, names in _HOME.items() for name in names}
 

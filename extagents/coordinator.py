@@ -8,20 +8,21 @@ import queue
 import time
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, cast, get_args
 
 from pydantic import BaseModel, SecretStr, ValidationError
 
 from extagents import events
 from extagents.background import background
 from extagents.budget import Amount, Budget
-from extagents.errors import ExtAgentsError, RunError, RunExists, SettingsError, StoreError
+from extagents.errors import ExtAgentsError, InputError, RunError, RunExists, SettingsError, StoreError
 from extagents.memory.base import Memory, RunRecord
 from extagents.models.base import Model, ModelInfo
 from extagents.request import History, Request, request_of
 from extagents.settings import Settings
-from extagents.types import Answer, Effort, Estimate, Prices, Report, Role, StoppedBy, Strategy, Usage
+from extagents.types import Answer, Compressed, Effort, Estimate, Granularity, Prices, Report, Role, StoppedBy, Strategy, Usage
 from extagents.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -69,6 +70,8 @@ class Coordinator:
         tenant: str | None = None,
         timeout: float | None = None,
         prices: Prices | None = None,
+        lanes: int | None = None,
+        heads: int | None = None,
         settings: Settings | None = None,
     ) -> None:
         given: dict[str, Any] = {
@@ -85,6 +88,8 @@ class Coordinator:
             "tenant": tenant,
             "timeout": timeout,
             "prices": prices,
+            "lanes": lanes,
+            "heads": heads,
             "model": model if isinstance(model, str) else None,
             "memory": memory if isinstance(memory, str) else None,
         }
@@ -198,6 +203,45 @@ class Coordinator:
             if not future.done():
                 future.cancel()
 
+    async def asurvey(
+        self, topic: str, over: Any, *, words: int = 1_000, instructions: str = "", run: str | None = None
+    ) -> Answer:
+        """A long text of about `words` words on a topic, from everything in the input, with a citation after every sentence.
+
+        `[n]` in the text is `answer.citations[n - 1]`; `answer.markdown` has the list of references. Raises like `aask`.
+        """
+        request = request_of(topic, over, instructions, (), None, run, False)
+        if words < 1:
+            raise InputError(f"A text cannot have {words} words.", hint="Ask for at least 1.")
+        wanted = replace(request, kind="summary", words=words)
+        return await background.run(lambda: self._answer(wanted, _silent))
+
+    def survey(self, topic: str, over: Any, *, words: int = 1_000, instructions: str = "", run: str | None = None) -> Answer:
+        """The same as `asurvey`, blocking."""
+        return background.wait(lambda: self.asurvey(topic, over, words=words, instructions=instructions, run=run))
+
+    async def acompress(
+        self, question: str, over: Any, *, tokens: int = 8_000, granularity: Granularity = "auto", run: str | None = None
+    ) -> Compressed:
+        """At most `tokens` tokens of the input's own words that matter to the question, in document order, with their places.
+
+        Context for somebody else's model (QwenLong-CPRS, arXiv 2505.18092). `granularity` says what is kept around a quote:
+        nothing (`word`), its sentence, its paragraph, or as much as fits (`auto`). Raises like `aask`.
+        """
+        request = request_of(question, over, "", (), None, run, False)
+        if tokens < 1:
+            raise InputError(f"Nothing can be said in {tokens} tokens.", hint="Give at least 1.")
+        if granularity not in get_args(Granularity):
+            raise InputError(f"There is no granularity {granularity!r}.", hint=f"One of {', '.join(get_args(Granularity))}.")
+        wanted = replace(request, goal="compress", tokens=tokens, granularity=granularity)
+        return cast(Compressed, await background.run(lambda: self._result(wanted, _silent)))
+
+    def compress(
+        self, question: str, over: Any, *, tokens: int = 8_000, granularity: Granularity = "auto", run: str | None = None
+    ) -> Compressed:
+        """The same as `acompress`, blocking."""
+        return background.wait(lambda: self.acompress(question, over, tokens=tokens, granularity=granularity, run=run))
+
     def interrupt(self) -> None:
         """Asks running questions to end now with the best answer so far. Safe from any thread and from a signal handler."""
         self._interrupts += 1
@@ -214,7 +258,10 @@ class Coordinator:
             on_event(None)
 
     async def _answer(self, request: Request, on_event: Callable[[events.Event], None]) -> Answer:
-        """One question through the graph, on the background loop; whatever goes wrong leaves as an `ExtAgentsError`."""
+        return cast(Answer, await self._result(request, on_event))
+
+    async def _result(self, request: Request, on_event: Callable[[events.Event], None]) -> Answer | Compressed:
+        """One request through the graph, on the background loop; whatever goes wrong leaves as an `ExtAgentsError`."""
         task = asyncio.current_task()
         assert task is not None
         self._running.add(task)
@@ -227,7 +274,7 @@ class Coordinator:
         finally:
             self._running.discard(task)
 
-    async def _run(self, request: Request, on_event: Callable[[events.Event], None]) -> Answer:
+    async def _run(self, request: Request, on_event: Callable[[events.Event], None]) -> Answer | Compressed:
         memory = await self._open_memory()
         run_id = request.run or uuid.uuid4().hex[:12]
         stored = await memory.load_run(run_id) if request.run is not None else None
@@ -249,6 +296,17 @@ class Coordinator:
         try:
             workspace = await self._open(request, run_id, on_event, stored)
         except Halted as halted:
+            if request.goal == "compress":
+                return Compressed(
+                    text="",
+                    spans=(),
+                    tokens=0,
+                    input_tokens=0,
+                    granularity=request.granularity,
+                    partial=True,
+                    stopped_by=halted.stopped_by,
+                    run_id=run_id,
+                )
             return self._nothing_read(run_id, halted.stopped_by)
         try:
             await self.graph().ainvoke({"workspace": workspace.key}, config={"recursion_limit": 10_000})
@@ -611,6 +669,38 @@ async def aask(question: str, over: Any, **options: Any) -> Answer:
     asked = {name: options.pop(name) for name in _ASK_OPTIONS if name in options}
     async with Coordinator(**options) as team:
         return await team.aask(question, over, **asked)
+
+
+_SURVEY_OPTIONS = ("words", "instructions", "run")
+_COMPRESS_OPTIONS = ("tokens", "granularity", "run")
+
+
+def survey(topic: str, over: Any, **options: Any) -> Answer:
+    """A long cited text, by a coordinator made for it: takes the options of `Coordinator` and of `Coordinator.survey`."""
+    asked = {name: options.pop(name) for name in _SURVEY_OPTIONS if name in options}
+    with Coordinator(**options) as team:
+        return team.survey(topic, over, **asked)
+
+
+async def asurvey(topic: str, over: Any, **options: Any) -> Answer:
+    """The same as `survey`, to be awaited."""
+    asked = {name: options.pop(name) for name in _SURVEY_OPTIONS if name in options}
+    async with Coordinator(**options) as team:
+        return await team.asurvey(topic, over, **asked)
+
+
+def compress(question: str, over: Any, **options: Any) -> Compressed:
+    """Context for a model, by a coordinator made for it: takes the options of `Coordinator` and of `Coordinator.compress`."""
+    asked = {name: options.pop(name) for name in _COMPRESS_OPTIONS if name in options}
+    with Coordinator(**options) as team:
+        return team.compress(question, over, **asked)
+
+
+async def acompress(question: str, over: Any, **options: Any) -> Compressed:
+    """The same as `compress`, to be awaited."""
+    asked = {name: options.pop(name) for name in _COMPRESS_OPTIONS if name in options}
+    async with Coordinator(**options) as team:
+        return await team.acompress(question, over, **asked)
 
 
 # ------------------------------------------------------------------ small parts

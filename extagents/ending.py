@@ -63,7 +63,7 @@ async def fuse(workspace: Workspace) -> Answer:
         await workspace.store_events()
     except StoreError as error:
         workspace.notice(f"The run's events could not be stored: {error.message}")
-    workspace.answer = Answer(
+    return Answer(
         answer=outcome.answer,
         answered=answered,
         confidence=round(outcome.confidence, 4) if answered else 0.0,
@@ -81,7 +81,6 @@ async def fuse(workspace: Workspace) -> Answer:
         seconds=round(asyncio.get_running_loop().time() - workspace.started, 3),
         data=outcome.data,
     )
-    return workspace.answer
 
 
 def leads(judgement: Judgement) -> bool:

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from extagents.types import Answer, Fact, Frozen, Plan, Usage
+from extagents.types import Answer, CandidateAnswer, Fact, Frozen, Plan, Usage
 
 
 class Planned(Frozen):
@@ -79,6 +79,34 @@ class VerdictReached(Frozen):
     confidence: float
 
 
+class NotesRewritten(Frozen):
+    """The memory agent wrote version `version` of its notes; `name` tells lanes and heads apart. `tokens` is their size."""
+
+    type: Literal["notes"] = "notes"
+    name: str
+    version: int
+    facts: int
+    tokens: int
+    plan: str
+
+
+class CandidateFound(Frozen):
+    """One path offers an answer."""
+
+    type: Literal["candidate"] = "candidate"
+    candidate: CandidateAnswer
+
+
+class SectionWritten(Frozen):
+    """A section of a long answer is written: number `number` of `sections`."""
+
+    type: Literal["section"] = "section"
+    number: int
+    sections: int
+    title: str
+    words: int
+
+
 class AnswerDelta(Frozen):
     """A piece of the final answer's text, as the model writes it."""
 
@@ -97,7 +125,7 @@ class Progress(Frozen):
     """Where the run stands: the phase and what was spent; while files are loaded, how many of how many are `done`."""
 
     type: Literal["progress"] = "progress"
-    phase: Literal["load", "index", "plan", "read", "reason", "fuse", "done"]
+    phase: Literal["load", "index", "plan", "read", "reason", "remember", "compress", "write", "fuse", "done"]
     done: int = 0
     total: int = 0
     usage: Usage = Usage()
@@ -111,6 +139,18 @@ class Answered(Frozen):
 
 
 Event = Annotated[
-    Planned | ShardRead | FactsFound | WaveStarted | RungJudged | VerdictReached | AnswerDelta | Notice | Progress | Answered,
+    Planned
+    | ShardRead
+    | FactsFound
+    | WaveStarted
+    | RungJudged
+    | VerdictReached
+    | NotesRewritten
+    | CandidateFound
+    | SectionWritten
+    | AnswerDelta
+    | Notice
+    | Progress
+    | Answered,
     Field(discriminator="type"),
 ]

@@ -1,8 +1,9 @@
-"""The LangGraph graph: plan → (single | read ⇄ reason) → fuse.
+"""The LangGraph graph: plan → (single | iterate | read ⇄ reason → (remember, condense)) → fuse.
 
 ExtAgents (arXiv 2505.21471): readers read all shards in parallel; what they found is synchronised; a reasoner judges growing
 parts of it; what is missing sends readers back, now with the knowledge of the others. Here reading is best first and
-re-reading is gated, and `read` fans out over lanes, never over shards: each lane pulls the next best shard.
+re-reading is gated, and `read` fans out over lanes, never over shards: each lane pulls the next best shard. Where the ladder is
+unsure, the memory agent's notes and one pass over compressed context give candidates of their own.
 """
 
 from __future__ import annotations
@@ -22,11 +23,13 @@ from extagents.agents.reader import check_quotes
 from extagents.agents.reasoner import Ladder
 from extagents.answers import expected_type, quotable, same, stands_in
 from extagents.background import background
+from extagents.condensing import compressed, condense
 from extagents.ending import fuse
 from extagents.errors import InputError, RunExists, SettingsError
 from extagents.frontier import Frontier
 from extagents.gate import CallFailed, Stop
 from extagents.packing import most_shard_tokens, pack
+from extagents.remembering import iterate, remember
 from extagents.schedule import next_wave
 from extagents.types import Candidate, Plan, ShardText
 from extagents.workspace import Workspace
@@ -128,11 +131,24 @@ def build(host: Host) -> CompiledStateGraph[State, Any, State, State]:
         read = len(workspace.shards) - len(workspace.unread)
         return {"wave": workspace.wave, "shards_read": read, "facts": len(workspace.ledger)}
 
+    async def iterate_node(state: State) -> State:
+        await at_work(state["workspace"], iterate)
+        return {}
+
+    async def remember_node(state: State) -> State:
+        await at_work(state["workspace"], remember)
+        return {}
+
+    async def condense_node(state: State) -> State:
+        await at_work(state["workspace"], condense)
+        return {}
+
     async def fuse_node(state: State) -> State:
         async def work(workspace: Workspace) -> State:
-            answer = await fuse(workspace)
+            ending = compressed if workspace.request.goal == "compress" else fuse
+            workspace.answer = await ending(workspace)
             await host.finish(workspace)
-            return {"answer": answer.model_dump(mode="json")}
+            return {"answer": workspace.answer.model_dump(mode="json")}
 
         return await at_work(state["workspace"], work)
 
@@ -140,15 +156,18 @@ def build(host: Host) -> CompiledStateGraph[State, Any, State, State]:
         while (wave := next_wave(workspace)) is not None:
             if lanes := workspace.start_wave(wave):
                 return [Send("read", {"workspace": workspace.key, "lane": lane}) for lane in range(lanes)]
-        return "fuse"
+        return [Send(path, {"workspace": workspace.key}) for path in second_paths(workspace)] or "fuse"
 
     async def read_or_fuse(workspace: Workspace) -> list[Send] | str:
         # On a thread: ranking a large packing would block the loop.
         return await asyncio.to_thread(next_step, workspace)
 
     async def after_plan(state: State) -> list[Send] | str:
-        if fits_at_once(host.find(state["workspace"])):
+        workspace = host.find(state["workspace"])
+        if fits_at_once(workspace):
             return "single"
+        if workspace.settings.strategy == "iterative" and workspace.stopped_by is None:
+            return "iterate"
         return await at_work(state["workspace"], read_or_fuse)
 
     async def after_single(state: State) -> list[Send] | str:
@@ -165,14 +184,31 @@ def build(host: Host) -> CompiledStateGraph[State, Any, State, State]:
     graph.add_node("single", single_node)
     graph.add_node("read", read_node)  # type: ignore[arg-type]
     graph.add_node("reason", reason_node)
+    graph.add_node("iterate", iterate_node)
+    graph.add_node("remember", remember_node)
+    graph.add_node("condense", condense_node)
     graph.add_node("fuse", fuse_node)
     graph.add_edge(START, "plan")
-    graph.add_conditional_edges("plan", after_plan, ["single", "read", "fuse"])
-    graph.add_conditional_edges("single", after_single, ["read", "fuse"])
+    graph.add_conditional_edges("plan", after_plan, ["single", "iterate", "read", "remember", "condense", "fuse"])
+    graph.add_conditional_edges("single", after_single, ["read", "remember", "condense", "fuse"])
     graph.add_edge("read", "reason")
-    graph.add_conditional_edges("reason", after_reason, ["read", "fuse"])
+    graph.add_conditional_edges("reason", after_reason, ["read", "remember", "condense", "fuse"])
+    graph.add_edge("iterate", "fuse")
+    graph.add_edge("remember", "fuse")
+    graph.add_edge("condense", "fuse")
     graph.add_edge("fuse", END)
     return graph.compile(name="extagents")
+
+
+def second_paths(workspace: Workspace) -> list[str]:
+    """The other ways of reasoning over what was read, for a question that the ladder is not sure of."""
+    unsure = not workspace.judgement.answered and len(workspace.ledger) > 0
+    over = workspace.stopped_by is not None or workspace.fatal is not None
+    if workspace.settings.strategy != "fused" or workspace.request.goal != "answer" or workspace.plan.kind == "summary":
+        return []
+    if over or not unsure:
+        return []
+    return [path for path, part in (("remember", "memory"), ("condense", "single")) if part not in workspace.settings.without]
 
 
 # ------------------------------------------------------------------ plan
@@ -190,7 +226,10 @@ async def plan(workspace: Workspace) -> None:
         )
     glance = corpus.documents[: 10 * GLANCE]
     titles = list(dict.fromkeys(document.title or document.id for document in glance))[:GLANCE]
-    made = workspace.plan = workspace.stored_plan or await _planned(workspace, titles)
+    made = workspace.stored_plan or await _planned(workspace, titles)
+    if request.kind is not None:
+        made = made.model_copy(update={"kind": request.kind})
+    workspace.plan = made
     if workspace.stopped_by == "budget":
         workspace.notice("The budget does not cover a single call; nothing was read.")
     await asyncio.to_thread(_cut, workspace)
@@ -255,10 +294,12 @@ def _cut(workspace: Workspace) -> None:
 def fits_at_once(workspace: Workspace) -> bool:
     """Whether one call can read everything and has room to answer."""
     desk = workspace.desk
-    if workspace.settings.strategy == "parallel" or workspace.stopped_by is not None:
+    settings = workspace.settings
+    alone = settings.strategy in ("parallel", "iterative") or "single" in settings.without
+    if alone or workspace.stopped_by is not None or workspace.request.goal == "compress":
         return False
     room = most_shard_tokens(desk.window, output_tokens=2 * desk.output_tokens, knowledge_tokens=0)
-    return workspace.settings.strategy == "single" or sum(shard.tokens for shard in workspace.shards) <= room
+    return settings.strategy == "single" or sum(shard.tokens for shard in workspace.shards) <= room
 
 
 async def read_at_once(workspace: Workspace) -> None:
@@ -328,7 +369,7 @@ def unsure_at_once(workspace: Workspace) -> bool:
 async def reason(workspace: Workspace) -> None:
     """Synchronises what the wave found and lets the ladder judge it."""
     await workspace.close_wave()
-    if workspace.fatal is not None or workspace.stopped_by is not None or workspace.plan.kind == "summary":
+    if workspace.fatal is not None or workspace.stopped_by is not None or not workspace.judged:
         return
     ladder = workspace.ladder
     assert ladder is not None

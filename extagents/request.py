@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ValidationError
 
 from extagents.errors import InputError
-from extagents.types import Turn
+from extagents.types import Granularity, Kind, Turn
 
 History = Sequence[Turn | Mapping[str, str] | tuple[str, str]]
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What `ask` was given."""
+    """What `ask`, `survey` or `compress` was given. `kind` overrules the planner; `words`, `tokens`: lengths."""
 
     question: str
     over: Any
@@ -25,6 +25,11 @@ class Request:
     schema: type[BaseModel] | None = None
     run: str | None = None
     resume: bool = False
+    kind: Kind | None = None
+    words: int | None = None
+    goal: Literal["answer", "compress"] = "answer"
+    tokens: int = 0
+    granularity: Granularity = "auto"
 
 
 def request_of(

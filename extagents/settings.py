@@ -8,7 +8,7 @@ from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from extagents.budget import Budget
-from extagents.types import Effort, Prices, Role, Strategy
+from extagents.types import Effort, Part, Prices, Role, Strategy
 
 Rounds = Annotated[int, Field(ge=1, le=20)] | Literal["all"]
 
@@ -30,7 +30,7 @@ class Settings(BaseSettings):
         description="model of every role: extractive | openai:NAME | langchain:PROVIDER:NAME",
     )
     models: dict[Role, str] = Field(
-        default_factory=dict, description="a model for single roles (planner, reader, reasoner, single, fusion)"
+        default_factory=dict, description="a model for single roles (planner, reader, reasoner, memory, single, fusion, writer)"
     )
     base_url: str | None = Field(
         default=None, repr=False, description="endpoint of openai: models; else OPENAI_BASE_URL, else OpenAI's own"
@@ -46,7 +46,11 @@ class Settings(BaseSettings):
     effort: Effort = Field(
         default="balanced", description="thorough reads everything before it may stop; balanced and quick may stop earlier"
     )
-    strategy: Strategy = Field(default="fused", description="fused: one pass if the input fits, else the ladder; or one alone")
+    strategy: Strategy = Field(
+        default="fused",
+        description="fused: one pass if the input fits, else the ladder, with notes and compressed context where it is unsure; "
+        "parallel: readers and ladder alone; iterative: the memory agent over the raw text alone; single: one pass alone",
+    )
     rounds: Rounds = Field(default=5, description="most reading rounds; all: re-read everything every round, as published")
     shard_tokens: int | None = Field(
         default=None, ge=64, description="most tokens of a shard; default: shards that grow down the ranking (2k, 4k, 8k)"
@@ -61,6 +65,18 @@ class Settings(BaseSettings):
         default=1_500,
         ge=0,
         description="tokens of shared knowledge in a reader's prompt; more brought nothing",
+    )
+    memory_tokens: int = Field(default=2_048, ge=256, description="tokens of the memory agent's notes")
+    lanes: int | None = Field(
+        default=None, ge=1, description="parallel lanes of strategy iterative; default: from concurrency and the input's size"
+    )
+    heads: int = Field(
+        default=2, ge=1, le=8, description="memory heads of strategy iterative: independent notes over the same text"
+    )
+    without: frozenset[Part] = Field(
+        default=frozenset(),
+        description="parts left out, to measure what each is worth: ladder, memory, single, gate, knowledge, best_first, "
+        "verification",
     )
     output_tokens: int = Field(
         default=1_024, ge=128, description="tokens one call may write; give reasoning models several times as much"

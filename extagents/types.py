@@ -12,8 +12,10 @@ from pydantic import BaseModel, ConfigDict, Field
 Kind = Literal["lookup", "multi_hop", "aggregate", "summary"]
 AnswerType = Literal["name", "person", "place", "organization", "date", "number", "yes_no", "list", "text"]
 Effort = Literal["quick", "balanced", "thorough"]
-Strategy = Literal["fused", "parallel", "single"]
-Role = Literal["planner", "reader", "reasoner", "fusion", "single"]
+Strategy = Literal["fused", "parallel", "iterative", "single"]
+Role = Literal["planner", "reader", "reasoner", "memory", "single", "fusion", "writer"]
+Granularity = Literal["auto", "word", "sentence", "paragraph"]
+Part = Literal["ladder", "memory", "single", "gate", "knowledge", "best_first", "verification"]
 StoppedBy = Literal["budget", "deadline", "cancelled"]
 PathName = Literal["single", "ladder", "memory", "table"]
 
@@ -307,6 +309,110 @@ class SinglePass(Frozen):
     confidence: float = Field(ge=0.0, le=1.0, description="how sure, 0 to 1")
 
 
+class Notes(Frozen):
+    """The memory agent's notes (m, p) of QwenLong-L1.5 (arXiv 2512.12967), as a rewriting call returns them."""
+
+    memory: str = Field(description="the notes, rewritten; each line ends with the numbers of its facts, like [2] or [1, 5]")
+    plan: str = Field(description="what is still missing and where to look for it, in a sentence or two")
+
+
+class NotesInput(Frozen):
+    """One rewriting: the notes and plan so far, and the facts they may cite, labelled by their `numbers`.
+
+    `facts` are those that the notes cite and the batch's new ones; `budget` is in tokens.
+    """
+
+    question: str
+    notes: str
+    plan: str
+    facts: tuple[Fact, ...]
+    numbers: tuple[int, ...]
+    budget: int
+
+
+class Scan(Frozen):
+    """What the memory agent makes of one stretch of raw text: new notes with their quotes, notes to let go, and its plan."""
+
+    facts: list[ReportedFact] = Field(description="what is new and helps to answer; empty if the text holds nothing")
+    drop: list[int] = Field(description="numbers of notes that turned out to be of no use; mostly empty")
+    plan: str = Field(description="what is still missing and what to look for next, in a sentence or two")
+
+
+class ScanInput(Frozen):
+    """One stretch of raw text for one memory head: its notes so far (labelled 1…n), its plan, and what it pays attention to."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
+
+    shard: ShardText
+    question: str
+    notes: tuple[Fact, ...] = ()
+    plan: str = ""
+    focus: str = ""
+    answer_type: AnswerType = "text"
+    statistics: Any = Field(default=None, exclude=True, repr=False)
+
+
+class RecallInput(Frozen):
+    """The answer from the notes (m, q_core, q_inst): the notes, and the facts that they cite, labelled 1…n."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
+
+    question: str
+    notes: str
+    facts: tuple[Fact, ...]
+    kind: Kind = "lookup"
+    answer_type: AnswerType = "text"
+    statistics: Any = Field(default=None, exclude=True, repr=False)
+
+
+class OutlineInput(Frozen):
+    """What an outline is made from: the topic, how the text is to look, its length in words, and facts labelled 1…n."""
+
+    topic: str
+    instructions: str = ""
+    facts: tuple[Fact, ...]
+    words: int
+
+
+class OutlinedSection(Frozen):
+    """One section of an outline."""
+
+    title: str = Field(description="the section's heading")
+    facts: list[int] = Field(description="numbers of the facts that belong to it")
+
+
+class Outline(Frozen):
+    """The outline of a long answer: every fact that matters stands in one section."""
+
+    title: str = Field(description="the title of the whole")
+    sections: list[OutlinedSection] = Field(description="the sections, in the order in which they are to be read")
+
+
+class SectionInput(Frozen):
+    """What one section is written from: its place in the outline, its own facts labelled 1…n, and its length in words."""
+
+    topic: str
+    instructions: str = ""
+    outline: tuple[str, ...]
+    section: str
+    facts: tuple[Fact, ...]
+    words: int
+
+
+class WrittenSentence(Frozen):
+    """A sentence and the facts it rests on."""
+
+    text: str = Field(description="one sentence, without numbers of facts in it")
+    facts: list[int] = Field(description="numbers of the facts that the sentence rests on; never empty")
+    new_paragraph: bool = Field(default=False, description="true if a new paragraph begins with this sentence")
+
+
+class WrittenSection(Frozen):
+    """A section as the writer gives it."""
+
+    sentences: list[WrittenSentence] = Field(description="the section's sentences, in order")
+
+
 class Candidate(Frozen):
     """An answer that one path offers, with the facts it rests on."""
 
@@ -405,6 +511,48 @@ class Answer(Frozen):
 
     def __str__(self) -> str:
         return self.answer
+
+
+class Span(Frozen):
+    """A stretch of compressed context and where it comes from: `text[out_start:out_end] == document.text[start:end]`."""
+
+    document: str
+    title: str
+    start: int
+    end: int
+    page: int | None
+    out_start: int
+    out_end: int
+
+
+class Compressed(Frozen):
+    """What `compress` returns: context for a model, verbatim, in document order, with a map back to the sources.
+
+    `tokens` counts `text`, `input_tokens` the whole input; `facts` are what the readers found, best first.
+    """
+
+    text: str
+    spans: tuple[Span, ...]
+    tokens: int
+    input_tokens: int
+    granularity: Granularity
+    facts: tuple[Fact, ...] = ()
+    notices: tuple[str, ...] = ()
+    partial: bool = False
+    stopped_by: StoppedBy | None = None
+    coverage: Coverage = Coverage()
+    usage: Usage = Usage()
+    model: str = ""
+    run_id: str = ""
+    seconds: float = 0.0
+
+    @property
+    def ratio(self) -> float:
+        """How many times shorter than the input the text is."""
+        return self.input_tokens / max(1, self.tokens)
+
+    def __str__(self) -> str:
+        return self.text
 
 
 class Estimate(Frozen):

@@ -28,7 +28,19 @@ from extagents.memory.urls import shown
 from extagents.packing import Packing
 from extagents.request import Request
 from extagents.settings import Settings
-from extagents.types import Answer, Candidate, Fact, Plan, ReaderQuestion, Report, Shard, SinglePass, StoppedBy, Usage
+from extagents.types import (
+    Answer,
+    Candidate,
+    Compressed,
+    Fact,
+    Plan,
+    ReaderQuestion,
+    Report,
+    Shard,
+    SinglePass,
+    StoppedBy,
+    Usage,
+)
 
 T = TypeVar("T")
 KEPT_EVENTS = frozenset(("planned", "wave", "verdict", "notice"))
@@ -82,7 +94,7 @@ class Workspace:
     phase: int = 1
     wave_tokens: int = 0
     notices: list[str] = field(default_factory=list)
-    answer: Answer | None = None
+    answer: Answer | Compressed | None = None
     stopped_by: StoppedBy | None = None
     fatal: Exception | None = None
     unread: dict[int, None] = field(default_factory=dict)
@@ -113,6 +125,11 @@ class Workspace:
     def shards(self) -> Sequence[Shard]:
         """The packing's shards."""
         return self.packing.shards if self.packing is not None else ()
+
+    @property
+    def judged(self) -> bool:
+        """Whether the ladder judges what is found: not for a summary, nor where only the evidence is wanted."""
+        return self.plan.kind != "summary" and self.request.goal == "answer"
 
     def adopt(self, packing: Packing, frontier: Frontier, ladder: Ladder) -> None:
         """Takes the packing over: from here on, every shard is waiting to be read."""
@@ -218,8 +235,9 @@ class Workspace:
     def start_wave(self, wave: Wave) -> int:
         """Makes the wave's jobs and returns the number of lanes to read them. What they know was posted before this wave."""
         self.wave += 1
-        knowledge = self.ledger.knowledge(self.desk.knowledge_tokens) if len(self.ledger) else ()
-        queries = self.open_queries[:OPEN_QUERIES]
+        told = "knowledge" not in self.settings.without
+        knowledge = self.ledger.knowledge(self.desk.knowledge_tokens) if told and len(self.ledger) else ()
+        queries = self.open_queries[:OPEN_QUERIES] if told else ()
         question = ReaderQuestion.model_construct(core=self.plan.core, knowledge=knowledge, open_queries=queries)
         asked = hash((*(fact.claim for fact in knowledge), None, *queries))
         jobs = [job for position in wave.positions if (job := self._job(position, question, asked)) is not None]

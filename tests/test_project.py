@@ -40,6 +40,9 @@ BELONGS = {
     "ending": "graph",
     "request": "graph",
     "workspace": "graph",
+    "remembering": "graph",
+    "condensing": "graph",
+    "confidence": "graph",
     "estimate": "coordinator",
     "__main__": "cli",
 }

@@ -37,17 +37,24 @@ class Desk:
     knowledge_tokens: int = 1_500
 
     def prompt(
-        self, role: Role, inputs: BaseModel, output: type[T], *, slots: dict[str, str], output_tokens: int | None = None
+        self,
+        role: Role,
+        inputs: BaseModel,
+        output: type[T],
+        *,
+        slots: dict[str, str],
+        output_tokens: int | None = None,
+        template: str = "",
     ) -> Prompt[T]:
-        """The rendered prompt of a role in the run's language."""
-        rendered = prompts.render(role, self.language, **slots)
+        """The rendered prompt of a role in the run's language; `template` where the role has several."""
+        rendered = prompts.render(template or role, self.language, **slots)
         return Prompt(
             role=role,
             inputs=inputs,
             output=output,
             messages=(Message("system", rendered.system), Message("user", rendered.user)),
             max_output_tokens=output_tokens or self.output_tokens,
-            version=prompts.version(role, self.language, output),
+            version=prompts.version(template or role, self.language, output),
             language=self.language,
         )
 

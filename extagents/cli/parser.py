@@ -103,10 +103,8 @@ def rounds(text: str) -> int | str:
 
 def strategy(text: str) -> str:
     """A strategy of this version."""
-    if text == "iterative":
-        raise argparse.ArgumentTypeError("'iterative' comes with a later version; use fused, parallel or single")
-    if text not in ("fused", "parallel", "single"):
-        raise argparse.ArgumentTypeError(f"{text!r} is not one of fused, parallel, single")
+    if text not in ("fused", "parallel", "iterative", "single"):
+        raise argparse.ArgumentTypeError(f"{text!r} is not one of fused, parallel, iterative, single")
     return text
 
 
@@ -154,7 +152,7 @@ def _reading(parser: argparse.ArgumentParser) -> None:
         "--strategy",
         type=strategy,
         metavar="S",
-        help="fused (one pass if the input fits, else rounds; the default), parallel, single",
+        help="fused (the default: every way of reasoning), parallel (readers, ladder), iterative (memory agent), single",
     )
     group.add_argument(
         "--rounds", metavar="N|all", type=rounds, help="most reading rounds (default: 5); all: re-read everything"

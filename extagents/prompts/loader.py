@@ -14,7 +14,6 @@ from typing import Literal
 from pydantic import BaseModel
 
 from extagents.text import cjk_share
-from extagents.types import Role
 
 Language = Literal["en", "zh"]
 SLOT = re.compile(r"\{\{(\w+)\}\}")
@@ -34,23 +33,23 @@ def language_of(question: str) -> Language:
 
 
 @lru_cache(maxsize=32)
-def _template(role: Role, language: Language) -> tuple[str, tuple[str, ...]]:
+def _template(template: str, language: Language) -> tuple[str, tuple[str, ...]]:
     """The system text, and the user text split at its slots: text, slot, text, slot, …, text."""
-    text = files("extagents.prompts").joinpath(f"{role}.{language}.md").read_text(encoding="utf-8")
+    text = files("extagents.prompts").joinpath(f"{template}.{language}.md").read_text(encoding="utf-8")
     _, system, user = re.split(r"^## (?:system|user)\n", text, flags=re.MULTILINE)
     return system.strip(), tuple(SLOT.split(user.strip()))
 
 
-def render(role: Role, language: Language, **slots: str) -> Rendered:
-    """Fills the role's template. A slot without a value is a KeyError: templates and agents must agree."""
-    system, parts = _template(role, language)
+def render(template: str, language: Language, **slots: str) -> Rendered:
+    """Fills the template. A slot without a value is a KeyError: templates and agents must agree."""
+    system, parts = _template(template, language)
     return Rendered(system=system, user="".join(slots[part] if i % 2 else part for i, part in enumerate(parts)))
 
 
 @lru_cache(maxsize=256)
-def version(role: Role, language: Language, output: type[BaseModel]) -> str:
+def version(template: str, language: Language, output: type[BaseModel]) -> str:
     """A hash that changes whenever the template or the schema of the answer does."""
-    system, parts = _template(role, language)
+    system, parts = _template(template, language)
     schema = json.dumps(output.model_json_schema(), sort_keys=True)
     return hashlib.blake2b("\0".join((system, *parts, schema)).encode(), digest_size=8).hexdigest()
 
