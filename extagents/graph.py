@@ -19,7 +19,7 @@ from langgraph.types import Send
 
 from extagents import events
 from extagents.agents import planner, single
-from extagents.agents.reader import check_quotes
+from extagents.agents.evidence import check_quotes
 from extagents.agents.reasoner import Ladder
 from extagents.answers import expected_type, quotable, same, stands_in
 from extagents.background import background
@@ -28,7 +28,7 @@ from extagents.ending import fuse
 from extagents.errors import InputError, RunExists, SettingsError
 from extagents.frontier import Frontier
 from extagents.gate import CallFailed, Stop
-from extagents.packing import most_shard_tokens, pack
+from extagents.packing import most_shard_tokens, notes_budget, pack
 from extagents.remembering import iterate, remember
 from extagents.schedule import next_wave
 from extagents.types import Candidate, Plan, ShardText
@@ -277,13 +277,16 @@ async def _planned(workspace: Workspace, titles: list[str]) -> Plan:
 
 def _cut(workspace: Workspace) -> None:
     made, settings, desk = workspace.plan, workspace.settings, workspace.desk
-    most = most_shard_tokens(desk.window, output_tokens=desk.output_tokens, knowledge_tokens=desk.knowledge_tokens)
+    in_order = settings.strategy == "iterative"
+    beside = notes_budget(settings.memory_tokens, desk.window) if in_order else desk.knowledge_tokens
+    most = most_shard_tokens(desk.window, output_tokens=desk.output_tokens, knowledge_tokens=beside)
     if most < SMALLEST_SHARD:
         raise SettingsError(
             f"A window of {desk.window} tokens leaves {max(0, most)} for text beside prompt, knowledge and answer.",
             hint="Use a model with a larger window, or lower knowledge_tokens and output_tokens.",
         )
-    packing = pack(workspace.corpus, made.queries, shard_tokens=settings.shard_tokens, shared=workspace.shared, most=most)
+    shared = workspace.shared or in_order
+    packing = pack(workspace.corpus, made.queries, shard_tokens=settings.shard_tokens, shared=shared, most=most)
     ladder = Ladder(made.core, made.kind, expected_type(made.core, made.answer_type), desk, statistics=workspace.corpus.index)
     workspace.adopt(packing, Frontier(workspace.corpus, packing.shards, made.queries), ladder)
 

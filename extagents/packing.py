@@ -26,6 +26,11 @@ def most_shard_tokens(window: int, *, output_tokens: int, knowledge_tokens: int)
     return int((window - PROMPT - knowledge_tokens - output_tokens) * 0.9)
 
 
+def notes_budget(memory_tokens: int, window: int) -> int:
+    """Tokens of the memory agent's notes: what was set, at most an eighth of the window."""
+    return max(128, min(memory_tokens, window // 8))
+
+
 def pack(corpus: Corpus, queries: Sequence[str], *, shard_tokens: int | None, shared: bool, most: int) -> Packing:
     """Cuts the corpus. `shard_tokens` means shards of one size; `shared` keeps corpus order; `most` bounds every shard."""
     if shared:

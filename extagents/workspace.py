@@ -285,7 +285,7 @@ class Workspace:
                 self._queue.clear()
             else:
                 count += 1
-                self._note(job, report)
+                self.note(job.shard, report)
         return count
 
     async def _read(self, job: ReadJob) -> Report:
@@ -303,23 +303,28 @@ class Workspace:
         await self.memory.post(report, cache_key=key if report.failure is None else None)
         return report
 
-    def _note(self, job: ReadJob, report: Report) -> None:
-        position = self._positions[job.shard.id]
+    def stored(self, shard: Shard, *, round_: int, version: str) -> Report | None:
+        """The report that an earlier, unfinished part of this run posted for the shard, if it did."""
+        return self._stored.get((round_, shard.id, version))
+
+    def note(self, shard: Shard, report: Report) -> None:
+        """Books a shard's report: coverage, failures, and the facts for the ledger at the end of the wave."""
+        position = self._positions[shard.id]
         self._reported.append(report)
         if report.failure is None:
-            self.rounds = max(self.rounds, job.round)
+            self.rounds = max(self.rounds, report.round)
         if report.partly is not None:
             self.partly[position] = report.partly
         first = self.unread.pop(position, position) is None
         if report.failure is None and (first or position in self.failed):
             self.failed.pop(position, None)
-            self.tokens_read += job.shard.tokens
+            self.tokens_read += shard.tokens
         elif report.failure is not None and first:
             self.failed[position] = report.failure
         self.emit(
             events.ShardRead(
-                shard=job.shard.id,
-                round=job.round,
+                shard=shard.id,
+                round=report.round,
                 facts=sum(len(finding.facts) for finding in report.findings),
                 read=len(self.shards) - len(self.unread) - len(self.failed),
                 shards=len(self.shards),

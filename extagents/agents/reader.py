@@ -8,21 +8,17 @@ from dataclasses import dataclass, replace
 
 from extagents import prompts
 from extagents.agents.calls import Desk
-from extagents.corpus.quotes import locate
+from extagents.agents.evidence import check_quotes, split
 from extagents.gate import CallFailed
-from extagents.memory.ledger import fact_id
 from extagents.models.base import Prompt
 from extagents.types import (
     AnswerType,
     Document,
-    Fact,
     Finding,
     ReaderInput,
     ReaderQuestion,
     Reading,
     Report,
-    ReportedFact,
-    Section,
     Shard,
     ShardText,
     TermStatistics,
@@ -30,7 +26,6 @@ from extagents.types import (
 )
 
 MOST_QUERIES = 3
-SMALLEST_PART = 200  # characters: a shard this short is not split any further
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,75 +129,8 @@ async def _read_halves(job: ReadJob, halves: Sequence[ShardText], sources: Sourc
     return parts[0].model_copy(update=update)
 
 
-def split(text: ShardText) -> tuple[ShardText, ShardText] | None:
-    """The shard in two halves of about equal length, or None where it is too short to be cut."""
-    total = sum(len(section.text) for section in text.sections)
-    if total < 2 * SMALLEST_PART:
-        return None
-    first: list[Section] = []
-    second: list[Section] = []
-    room = total // 2
-    for section in text.sections:
-        if room <= 0:
-            second.append(section)
-        elif len(section.text) <= room:
-            first.append(section)
-            room -= len(section.text)
-        else:
-            cut = max(section.text.rfind("\n", room // 2, room), section.text.rfind(" ", room // 2, room)) + 1 or room
-            first.append(section.model_copy(update={"text": section.text[:cut], "end": section.start + cut}))
-            second.append(section.model_copy(update={"text": section.text[cut:], "start": section.start + cut}))
-            room = 0
-    halves = (tuple(s for s in first if s.text), tuple(s for s in second if s.text))
-    return (
-        (ShardText(id=f"{text.id}.1", sections=halves[0]), ShardText(id=f"{text.id}.2", sections=halves[1]))
-        if all(halves)
-        else None
-    )
-
-
 def check(reading: Reading, job: ReadJob, sources: Sources) -> Finding:
     """Turns what a reader wrote into a finding: quotes located, queries tidied."""
     facts = check_quotes(reading.facts, sources.text, sources.documents, shard=job.shard.id, round_=job.round)
     queries = tuple(dict.fromkeys(" ".join(query.split()) for query in reading.queries if query.strip()))[:MOST_QUERIES]
     return Finding(facts=facts, queries=queries, continues=reading.continues)
-
-
-def check_quotes(
-    reported: Sequence[ReportedFact], text: ShardText, documents: Mapping[str, Document], *, shard: str, round_: int = 1
-) -> tuple[Fact, ...]:
-    """Locates every quote and replaces it by the document's own words there; what cannot be located is unverified."""
-    facts = (_fact(fact, text, documents, shard, round_) for fact in reported)
-    return tuple(fact for fact in facts if fact is not None)
-
-
-def _fact(reported: ReportedFact, text: ShardText, documents: Mapping[str, Document], shard: str, round_: int) -> Fact | None:
-    claim = " ".join(reported.claim.split()) or " ".join(reported.quote.split())
-    if not claim:
-        return None
-    found = locate(reported.quote, text)
-    if found is None:
-        document = text.sections[0].document if len(text.sections) == 1 else ""
-        return Fact(
-            id=fact_id(document, claim),
-            claim=claim,
-            quote=reported.quote,
-            document=document,
-            relevance=reported.relevance,
-            shard=shard,
-            round=round_,
-        )
-    source = documents.get(found.document)
-    return Fact(
-        id=fact_id(found.document, claim, found.start, found.end),
-        claim=claim,
-        quote=found.text,
-        document=found.document,
-        start=found.start,
-        end=found.end,
-        page=source.page_at(found.start) if source is not None else found.page,
-        relevance=reported.relevance,
-        shard=shard,
-        round=round_,
-        title=found.title,
-    )
