@@ -19,6 +19,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
 from extagents.models.base import Completion, Message, Prompt
+from extagents.types import Plain
 
 T = TypeVar("T", bound=BaseModel)
 
@@ -47,6 +48,8 @@ def parse(text: str, output: type[T], *, truncated: bool = False) -> T:
     With `truncated`, the text is known to end too early: the item that was cut is dropped, and what stands before it
     is used only if no required field is missing. Raises `Unparsable`.
     """
+    if issubclass(output, Plain):
+        return output(text=text.strip())
     if not truncated:
         try:
             return output.model_validate_json(text)

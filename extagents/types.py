@@ -26,6 +26,12 @@ class Frozen(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+class Plain(Frozen):
+    """An answer in plain text: asked for without a schema, and taken as it is written."""
+
+    text: str
+
+
 # ------------------------------------------------------------------ input
 
 

@@ -14,7 +14,7 @@ from extagents.models.failures import call_error
 from extagents.models.known import known
 from extagents.models.schema import strict_schema
 from extagents.models.thinking import ThinkingFilter, split_thinking
-from extagents.types import Prices, Usage
+from extagents.types import Plain, Prices, Usage
 
 if TYPE_CHECKING:
     from langchain_core.language_models.chat_models import BaseChatModel
@@ -104,7 +104,7 @@ class LangChainModel:
         limit = next((key for key in _LIMITS if key in fields), None)
         if limit is not None:
             arguments[limit] = prompt.max_output_tokens
-        if structured:
+        if structured and not issubclass(prompt.output, Plain):
             schema, strict = strict_schema(cast(Any, prompt.output))
             form = {"name": prompt.role, "schema": schema, "strict": strict}
             arguments["response_format"] = {"type": "json_schema", "json_schema": form}

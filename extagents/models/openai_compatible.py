@@ -20,7 +20,7 @@ from extagents.models.failures import call_error, message_of, status_of
 from extagents.models.known import known
 from extagents.models.schema import strict_schema
 from extagents.models.thinking import ThinkingFilter, split_thinking
-from extagents.types import Prices, Usage
+from extagents.types import Plain, Prices, Usage
 
 if TYPE_CHECKING:
     from openai import AsyncOpenAI
@@ -156,10 +156,11 @@ class OpenAICompatible:
         schema, strict = strict_schema(cast(Any, prompt.output))
         body: dict[str, Any] = {"model": self._model, "messages": messages, self._limit_name: prompt.max_output_tokens}
         body.update({key: value for key, value in self._optional.items() if value is not None and key != "stream_options"})
-        if self._format == "json_schema":
+        plain = issubclass(prompt.output, Plain)
+        if self._format == "json_schema" and not plain:
             form = {"name": prompt.role, "schema": schema, "strict": strict}
             body["response_format"] = {"type": "json_schema", "json_schema": form}
-        else:
+        elif not plain:
             if self._format == "json_object":
                 body["response_format"] = {"type": "json_object"}
             # At the very end, so that the prefix stays the one that is cached.
