@@ -1,13 +1,429 @@
-"""The memory agent at work in a run: over the facts of a question that the ladder is unsure of, or over the raw text alone."""
+"""The memory agent at work in a run: over the facts of a question that the ladder is unsure of, or over the raw text alone.
+
+Over the raw text the shards stand in the order of the documents. Every lane reads a stretch of its own with several heads,
+whose notes are merged at the end of a pass and asked for the answer in two orders; while that is not settled, a further pass
+reads, with the merged notes, what the open queries and new names point at.
+"""
 
 from __future__ import annotations
 
+import asyncio
+import hashlib
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from extagents import events
+from extagents.agents import memory_agent
+from extagents.agents.calls import gather
+from extagents.agents.memory_agent import Asked, Recalled, Scanned
+from extagents.agents.notebook import Notebook, content, restored
+from extagents.answers import same
+from extagents.ending import UNSTABLE
+from extagents.errors import StoreError
+from extagents.gate import CallFailed, Stop
+from extagents.packing import notes_budget
+from extagents.schedule import most_rounds
+from extagents.types import Candidate, Fact, Finding, Report, Shard, Usage, Verdict
 from extagents.workspace import Workspace
+
+SHARDS_A_LANE = 4  # a lane reads so many shards or more: what it noted in one has to be of use in the next
+MOST_BATCHES = 6  # of facts that are folded into notes, best facts first: each costs a call that waits for the one before
+MERGED_SHARE = 0.3  # of the window, for the notes of all lanes together; as much again is for the quotes they rest on
 
 
 async def remember(workspace: Workspace) -> None:
-    """Folds the ledger into notes and offers the answer drawn from them as a candidate (path `memory`)."""
+    """Folds the ledger into notes and offers the answer drawn from them as a candidate (path `memory`).
+
+    The verified facts, in document order, are rewritten into notes batch by batch; what the ladder's verdict and its rungs rest
+    on is never lost on the way. Two calls where all facts fit one batch. A call that fails for good costs this path alone.
+    """
+    workspace.emit(events.Progress(phase="remember", usage=workspace.account.usage))
+    asked, scribe = _asked(workspace), Scribe(workspace)
+    best = [fact for fact in workspace.ledger.ranked if fact.verified]
+    chosen = {fact.id for batch in memory_agent.batches(asked, best)[:MOST_BATCHES] for fact in batch}
+    facts = in_document_order(workspace, [fact for fact in best if fact.id in chosen])
+    pinned = {fact.id for fact in (*workspace.judgement.facts, *(f for rung in workspace.judgement.rungs for f in rung.cited))}
+    notebook = Notebook()
+    try:
+        for number, batch in enumerate(memory_agent.batches(asked, facts)):
+            key = _digest(*(fact.id for fact in batch), "pinned", *sorted(pinned), *(line.shown() for line in notebook.lines))
+            known = await scribe.read("memory", {fact.id: fact for fact in facts}, key=key, step=number)
+            if known is None:
+                known = await workspace.guard(memory_agent.fold(asked, notebook, batch, pinned=pinned))
+                scribe.write("memory", known, key=key, step=number)
+            notebook = known
+        recalled = await _recall(workspace, scribe, asked, notebook, name="recall")
+    except Stop as stop:
+        return workspace.halt(stop.stopped_by)
+    except CallFailed as failure:
+        return workspace.notice(f"The memory agent failed ({failure.message}); the answer does without its notes.")
+    except StoreError as failure:
+        workspace.fatal = failure
+        return None
+    finally:
+        await scribe.done()
+    if recalled.verified:
+        _offer(workspace, recalled, recalled.confidence)
+    return None
 
 
 async def iterate(workspace: Workspace) -> None:
-    """Strategy `iterative`: the memory agent over the raw shards, in lanes and heads, and the answer from its notes."""
+    """Strategy `iterative`: the memory agent over the raw shards, in lanes and heads, and the answer from its notes.
+
+    `lanes=1, heads=1, rounds=1` is the loop as published but for one thing: notes are added to, each with a quote that is
+    checked, instead of overwritten, and rewritten only when they outgrow their budget. Budget, deadline and interrupt end it
+    with what was noted so far.
+    """
+    workspace.emit(events.Progress(phase="remember", usage=workspace.account.usage))
+    scribe = Scribe(workspace)
+    passes = _Passes(workspace, _asked(workspace), scribe)
+    try:
+        await passes.run()
+    except Stop as stop:
+        workspace.halt(stop.stopped_by)
+    except (CallFailed, StoreError) as failure:
+        workspace.fatal = workspace.fatal or failure
+    finally:
+        await scribe.done()
+    await workspace.close_wave()
+    if passes.best is not None:
+        _offer(workspace, *passes.best)
+
+
+def in_document_order(workspace: Workspace, facts: Sequence[Fact]) -> list[Fact]:
+    """The facts as they stand in the input: by document, then by place."""
+    places = _places(workspace)
+    return sorted(facts, key=lambda fact: (places.get(fact.document, len(places)), fact.start or 0, fact.end or 0, fact.id))
+
+
+def lane_count(shards: int, *, lanes: int | None, heads: int, concurrency: int) -> int:
+    """How many lanes read so many shards: as set; else as many as run at once with all their heads, of several shards each."""
+    most = lanes or min(max(1, concurrency // heads), math.ceil(shards / SHARDS_A_LANE))
+    return max(1, min(most, shards))
+
+
+def stretches(positions: Sequence[int], lanes: int) -> list[tuple[int, ...]]:
+    """The positions in so many contiguous parts, as equal as can be."""
+    count = len(positions)
+    return [tuple(positions[count * lane // lanes : count * (lane + 1) // lanes]) for lane in range(lanes)]
+
+
+# ------------------------------------------------------------------ over raw text
+
+
+@dataclass(slots=True)
+class _Passes:
+    """The passes over the shards: what is known after each, and the best answer so far with its confidence."""
+
+    workspace: Workspace
+    asked: Asked
+    scribe: Scribe
+    best: tuple[Recalled, float] | None = None
+    _known: Notebook = field(default_factory=Notebook)
+    _pinned: frozenset[str] = frozenset()
+    _foci: tuple[str, ...] = ()
+
+    async def run(self) -> None:
+        """Pass after pass until the answer is settled, nothing points anywhere, or the rounds are used up."""
+        workspace, settings = self.workspace, self.workspace.settings
+        self._foci = memory_agent.foci(workspace.plan.queries, settings.heads, workspace.desk.language)
+        positions: Sequence[int] = range(len(workspace.shards))
+        for round_ in range(1, most_rounds(workspace) + 1):
+            await self._read(positions, round_)
+            if workspace.stopped_by is not None or workspace.fatal is not None or not workspace.judged:
+                return
+            queries = await self._answer(round_)
+            if queries is None or round_ == most_rounds(workspace):
+                return
+            positions = await asyncio.to_thread(self._pointed, queries)
+            if not positions:
+                return
+
+    async def _read(self, positions: Sequence[int], round_: int) -> None:
+        """One pass: every lane its stretch, all lanes at once; then the notes of all are merged."""
+        workspace, settings = self.workspace, self.workspace.settings
+        heads = len(self._foci)
+        lanes = lane_count(len(positions), lanes=settings.lanes, heads=heads, concurrency=settings.concurrency)
+        if round_ > 1 and settings.lanes is None:  # what is read again is told everything: nothing has to wait
+            lanes = min(len(positions), max(1, settings.concurrency // heads))
+        workspace.wave += 1
+        reason = "everything in its own order" if round_ == 1 else "what new names and open queries point at"
+        workspace.emit(events.WaveStarted(wave=workspace.wave, round=round_, shards=len(positions), lanes=lanes, reason=reason))
+        parts = stretches(positions, lanes)
+        read = await gather([asyncio.ensure_future(self._lane(lane, part, round_)) for lane, part in enumerate(parts)])
+        await self.scribe.done()
+        await workspace.close_wave()
+        if workspace.stopped_by is not None or workspace.fatal is not None:
+            return
+        notebooks = [notebook for lane in read for notebook in lane]
+        budget = max(self.asked.budget, int(MERGED_SHARE * workspace.desk.window))
+        order = _places(workspace)
+        self._known = await workspace.guard(
+            memory_agent.merge(self.asked, notebooks, order=order, budget=budget, pinned=self._pinned)
+        )
+        self.scribe.write("merged", self._known, round=round_)
+
+    async def _lane(self, lane: int, positions: Sequence[int], round_: int) -> list[Notebook]:
+        """One lane: its shards in order, all heads side by side on each. Goes on where an unfinished run left its notes."""
+        workspace = self.workspace
+        names = [f"lane:{lane}:head:{head}" for head in range(len(self._foci))]
+        names = names if round_ == 1 else [f"round:{round_}:{name}" for name in names]
+        heads, begun = await self._begun(names, positions, round_)
+        for step in range(begun, len(positions)):
+            if workspace.stopped_by is not None or workspace.fatal is not None:
+                break
+            shard = workspace.shards[positions[step]]
+            scanned = await self._step(heads, shard, round_)
+            if not scanned:
+                break
+            heads = [one.notebook for one in scanned]
+            report = self._report(scanned, shard, round_)
+            self.scribe.keep(report, names, heads, key=_stretch(positions, round_, self._foci), step=step + 1)
+            workspace.rounds_of[positions[step]] = round_
+            workspace.note(shard, report)
+        return heads
+
+    async def _step(self, heads: Sequence[Notebook], shard: Shard, round_: int) -> list[Scanned]:
+        """All heads on one shard. Empty where nothing was read because the run ended."""
+        workspace, corpus = self.workspace, self.workspace.corpus
+        text = corpus.shard_text(shard)
+
+        async def one(head: Notebook, focus: str) -> Scanned | Exception:
+            held = memory_agent.numbers_of(head, self._pinned)
+            try:
+                return await memory_agent.scan(
+                    self.asked, head, text, corpus.by_id, focus=focus, shard=shard.id, round_=round_, pinned=held
+                )
+            except (Stop, CallFailed) as error:  # what the other heads were paid for is kept
+                return error
+
+        async def all_heads() -> list[Scanned | Exception]:
+            return await gather([asyncio.ensure_future(one(*pair)) for pair in zip(heads, self._foci, strict=True)])
+
+        try:
+            results = await workspace.guard(all_heads())
+        except Stop as stop:
+            workspace.halt(stop.stopped_by)
+            return []
+        for error in results:
+            if isinstance(error, Stop):
+                workspace.halt(error.stopped_by)
+            elif isinstance(error, CallFailed):
+                workspace.fatal = workspace.fatal or error
+        if not any(isinstance(result, Scanned) for result in results):
+            return []
+        return [
+            result if isinstance(result, Scanned) else Scanned(head, failure=str(result))
+            for head, result in zip(heads, results, strict=True)
+        ]
+
+    def _report(self, scanned: Sequence[Scanned], shard: Shard, round_: int) -> Report:
+        """What all heads found in the shard, as one report: it failed if no head could read it."""
+        usage = Usage()
+        for one in scanned:
+            usage = usage + one.usage
+        read = [one for one in scanned if one.failure is None]
+        facts = dict.fromkeys(fact for one in read for fact in one.facts)
+        return Report(
+            run=self.workspace.run_id,
+            round=round_,
+            wave=self.workspace.wave,
+            shard=shard.id,
+            version=self._version,
+            findings=(Finding(facts=tuple(facts)),),
+            usage=usage,
+            failure=None if read else scanned[0].failure,
+            partly=next((one.partly for one in read if one.partly), None),
+        )
+
+    @property
+    def _version(self) -> str:
+        return memory_agent.scan_version(self.asked)
+
+    async def _begun(self, names: Sequence[str], positions: Sequence[int], round_: int) -> tuple[list[Notebook], int]:
+        """The heads as an unfinished run left them, and how many of the lane's shards they had read; else new ones.
+
+        Reports are stored before the notes that rest on them, so whatever the notes cite is there.
+        """
+        workspace = self.workspace
+        fresh = [self._known] * len(names)
+        if not workspace.resumed:
+            return fresh, 0
+        reports = []
+        for position in positions:
+            report = workspace.stored(workspace.shards[position], round_=round_, version=self._version)
+            if report is None:
+                break
+            reports.append((position, report))
+        known = {fact.id: fact for fact in self._known.facts}
+        for _, report in reports:
+            known.update((fact.id, fact) for fact in report.findings[0].facts if fact.id not in known)
+        key = _stretch(positions, round_, self._foci)
+        step = min([await self.scribe.steps(name, key) for name in names], default=0)
+        step = min(step, len(reports))
+        heads = [await self.scribe.read(name, known, key=key, step=step) for name in names] if step else []
+        found = [head for head in heads if head is not None]
+        if not step or len(found) < len(names):
+            return fresh, 0
+        for position, report in reports[:step]:
+            workspace.rounds_of[position] = round_
+            workspace.note(workspace.shards[position], report)
+        return found, step
+
+    async def _answer(self, round_: int) -> tuple[str, ...] | None:
+        """Asks the merged notes, in two orders where more rounds may follow; None when the answer is settled.
+
+        Otherwise what is still missing. Keeps the best answer so far: one that both orders give, else one that is verified.
+        """
+        workspace = self.workspace
+        orders = (False, True) if most_rounds(workspace) > 1 else (False,)
+        found = await gather(
+            [
+                asyncio.ensure_future(
+                    _recall(workspace, self.scribe, self.asked, self._known, name=f"recall:{round_}", backwards=backwards)
+                )
+                for backwards in orders
+            ]
+        )
+        self._pinned = frozenset(fact.id for one in found for fact in (*one.facts, *one.cited))
+        verified = [one for one in found if one.verified]
+        agree = len(verified) == len(orders) and same(found[0].answer, found[-1].answer, self.asked.answer_type)
+        if verified:
+            best = max(verified, key=lambda one: one.confidence)
+            sure = best.confidence if agree else min(UNSTABLE, best.confidence)
+            if self.best is None or agree or sure >= self.best[1]:
+                self.best = best, sure
+        if agree:
+            return None
+        queries = tuple(dict.fromkeys(query for one in found for query in one.queries))
+        return queries or ((self._known.plan,) if self._known.plan else ())
+
+    def _pointed(self, queries: Sequence[str]) -> list[int]:
+        """The shards that what is missing and new names point at, in the order of the documents."""
+        frontier = self.workspace.frontier
+        assert frontier is not None
+        return sorted(frontier.follow(queries=queries, facts=self.workspace.fresh, continued=()))
+
+
+# ------------------------------------------------------------------ what is stored
+
+
+@dataclass(slots=True)
+class Scribe:
+    """Writes notes to the memory beside the work: versions of one name in order, and reports before the notes on them."""
+
+    workspace: Workspace
+    _last: dict[str, asyncio.Task[None]] = field(default_factory=dict)
+
+    def write(self, name: str, notebook: Notebook, **more: Any) -> None:
+        """Stores a version of the notes and tells that they were rewritten."""
+        self._after((name,), self._note(name, notebook, more))
+
+    def keep(self, report: Report, names: Sequence[str], heads: Sequence[Notebook], **more: Any) -> None:
+        """Stores a shard's report, then the notes of every head that read it."""
+
+        async def work() -> None:
+            await self.workspace.memory.post(report)
+            await asyncio.gather(*(self._note(name, head, more) for name, head in zip(names, heads, strict=True)))
+
+        self._after(names, work())
+
+    async def done(self) -> None:
+        """Waits for what is being written. A store that fails is fatal to the run: nothing it finds could be kept."""
+        tasks, self._last = set(self._last.values()), {}
+        for result in await asyncio.gather(*tasks, return_exceptions=True):
+            if isinstance(result, StoreError):
+                self.workspace.fatal = self.workspace.fatal or result
+            elif isinstance(result, BaseException):
+                raise result
+
+    async def steps(self, name: str, key: str) -> int:
+        """How many steps the newest version of the notes has behind it; 0 where it belongs to other work."""
+        note = await self.workspace.memory.read_note(self.workspace.run_id, name)
+        return int(note.content.get("step", 0)) if note is not None and note.content.get("key") == key else 0
+
+    async def read(self, name: str, facts: dict[str, Fact], *, key: str, step: int) -> Notebook | None:
+        """The notes that an unfinished run stored under the key after so many steps, or None."""
+        if not self.workspace.resumed:
+            return None
+        memory, run = self.workspace.memory, self.workspace.run_id
+        note = await memory.read_note(run, name)
+        while note is not None and (note.content.get("key"), note.content.get("step")) != (key, step):
+            note = await memory.read_note(run, name, note.version - 1) if note.version > 1 else None
+        return restored(note.content, facts) if note is not None else None
+
+    def _after(self, names: Sequence[str], work: Any) -> None:
+        before = {task for name in names if (task := self._last.get(name)) is not None}
+
+        async def ordered() -> None:
+            if before:
+                await asyncio.gather(*before)
+            await work
+
+        task = asyncio.ensure_future(ordered())
+        self._last.update(dict.fromkeys(names, task))
+
+    async def _note(self, name: str, notebook: Notebook, more: dict[str, Any]) -> None:
+        workspace = self.workspace
+        version = await workspace.memory.write_note(workspace.run_id, name, {**content(notebook), **more})
+        workspace.emit(
+            events.NotesRewritten(
+                name=name,
+                version=version,
+                facts=len(notebook.cited),
+                tokens=notebook.tokens,
+                plan=notebook.plan,
+            )
+        )
+
+
+async def _recall(
+    workspace: Workspace, scribe: Scribe, asked: Asked, notebook: Notebook, *, name: str, backwards: bool = False
+) -> Recalled:
+    """The answer from the notes; one that an unfinished run was given already is not asked for again."""
+    if not notebook.cited:
+        return Recalled()
+    name = f"{name}:backwards" if backwards else name
+    prompt = memory_agent.recall_prompt(asked, notebook, backwards=backwards)
+    key = _digest(prompt.version, prompt.messages[-1].content)
+    if workspace.resumed:
+        note = await workspace.memory.read_note(workspace.run_id, name)
+        if note is not None and note.content.get("key") == key:
+            return memory_agent.recalled(asked, prompt, Verdict.model_validate(note.content["verdict"]))
+    verdict = await workspace.guard(memory_agent.recall(asked, prompt))
+    await workspace.memory.write_note(workspace.run_id, name, {"key": key, "verdict": verdict.model_dump(mode="json")})
+    return memory_agent.recalled(asked, prompt, verdict)
+
+
+def _offer(workspace: Workspace, recalled: Recalled, confidence: float) -> None:
+    candidate = Candidate(path="memory", answer=recalled.answer, confidence=confidence, facts=recalled.facts)
+    workspace.candidates.append(candidate)
+    workspace.emit(events.CandidateFound(candidate=candidate.shown))
+
+
+def _asked(workspace: Workspace) -> Asked:
+    plan, desk = workspace.plan, workspace.desk
+    assert workspace.ladder is not None
+    return Asked(
+        question=plan.core,
+        kind=plan.kind,
+        answer_type=workspace.ladder.answer_type,
+        desk=desk,
+        budget=notes_budget(workspace.settings.memory_tokens, desk.window),
+        statistics=workspace.corpus.index,
+    )
+
+
+def _places(workspace: Workspace) -> dict[str, int]:
+    return {document.id: place for place, document in enumerate(workspace.corpus.documents)}
+
+
+def _stretch(positions: Sequence[int], round_: int, foci: Sequence[str]) -> str:
+    """What a lane's notes belong to: its shards, its pass, and the heads side by side."""
+    return _digest(str(round_), *map(str, positions), *foci)
+
+
+def _digest(*parts: str) -> str:
+    return hashlib.blake2b("\0".join(parts).encode("utf-8", "surrogatepass"), digest_size=12).hexdigest()

@@ -11,7 +11,7 @@ from pydantic import BaseModel
 
 from extagents.errors import CallError
 from extagents.models.base import Completion, ModelInfo, Prompt, T
-from extagents.models.extraction import planning
+from extagents.models.extraction import planning, remembering
 from extagents.models.extraction.question import Question, analyse
 from extagents.models.extraction.reading import TITLE_SHARE, Found, Lead, cover, lead_names, merged, read, weigh
 from extagents.models.extraction.reasoning import Outcome, follow, reason
@@ -22,12 +22,16 @@ from extagents.types import (
     Fact,
     Fused,
     FusionInput,
+    NotesInput,
     PlannerInput,
     ReaderInput,
     ReaderQuestion,
     Reading,
     ReasonerInput,
+    RecallInput,
     ReportedFact,
+    Scan,
+    ScanInput,
     Section,
     SingleInput,
     SinglePass,
@@ -99,6 +103,12 @@ class ExtractiveModel:
             return self._single(inputs)
         if isinstance(inputs, FusionInput):
             return self._fusion(inputs)
+        if isinstance(inputs, NotesInput):
+            return remembering.rewrite(inputs)
+        if isinstance(inputs, ScanInput):
+            return self._scan(inputs)
+        if isinstance(inputs, RecallInput):
+            return self._recall(inputs)
         return None
 
     # -------------------------------------------------------------- roles
@@ -149,6 +159,13 @@ class ExtractiveModel:
 
     def _fusion(self, inputs: FusionInput) -> Fused:
         return planning.fuse(inputs)
+
+    def _scan(self, inputs: ScanInput) -> Scan:
+        reading = self._reader(remembering.as_reading(inputs))
+        return remembering.scanned(inputs, reading)
+
+    def _recall(self, inputs: RecallInput) -> Verdict:
+        return remembering.judged(inputs, self._reasoner(remembering.as_judging(inputs)))
 
     def _leads(self, question: Question, vocabulary: Vocabulary, asked: ReaderQuestion) -> list[Lead]:
         """What the others' facts open, the best first, with at most 96 different names."""

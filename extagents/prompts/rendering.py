@@ -21,10 +21,10 @@ def show_shard(shard: ShardText) -> str:
     return "\n\n".join(parts)
 
 
-def show_facts(facts: Sequence[Fact], *, claims: bool = True, quotes: bool = True) -> str:
-    """Numbered from 1: the claim, and under it the quote with its source; or one of the two alone."""
+def show_facts(facts: Sequence[Fact], *, claims: bool = True, quotes: bool = True, numbers: Sequence[int] | None = None) -> str:
+    """Numbered from 1, or by `numbers`: the claim, and under it the quote with its source; or one of the two alone."""
     lines = []
-    for number, fact in enumerate(facts, start=1):
+    for number, fact in zip(numbers or range(1, len(facts) + 1), facts, strict=True):
         source = fact.title or fact.document
         page = f", page {fact.page}" if fact.page is not None else ""
         quote = f'"{one_line(fact.quote)}" ({source}{page})'
