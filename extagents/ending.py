@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 from extagents import events
 from extagents.agents import fusion
@@ -17,13 +18,8 @@ UNSTABLE = 0.5  # confidence of an answer that no second prompt repeated is at m
 
 async def fuse(workspace: Workspace) -> Answer:
     """The answer that is given, with citations checked once more and an exact account of what was read."""
-    if workspace.fatal is not None:
-        raise workspace.fatal
-    workspace.release()  # from here on only the deadline itself counts
+    failures = end_reading(workspace)
     workspace.emit(events.Progress(phase="fuse", usage=workspace.account.usage))
-    failures = _failures(workspace)
-    if workspace.stopped_by is not None and workspace.account.trouble:
-        workspace.notice(f"When the run ended, the model was failing: {workspace.account.trouble}")
     judgement = await _last_judgement(workspace)
     if judgement.answer and judgement.verified and (judgement.stable or leads(judgement) or workspace.stopped_by):
         confidence = judgement.confidence if judgement.stable else min(UNSTABLE, judgement.confidence)
@@ -59,10 +55,7 @@ async def fuse(workspace: Workspace) -> Answer:
     answered = bool(outcome.answer)
     if answered and not written:
         workspace.emit(events.AnswerDelta(text=outcome.answer))
-    try:
-        await workspace.store_events()
-    except StoreError as error:
-        workspace.notice(f"The run's events could not be stored: {error.message}")
+    await keep_events(workspace)
     return Answer(
         answer=outcome.answer,
         answered=answered,
@@ -71,16 +64,42 @@ async def fuse(workspace: Workspace) -> Answer:
         strategy=workspace.settings.strategy,
         citations=citations,
         candidates=tuple(candidate.shown for candidate in workspace.candidates),
-        notices=tuple(workspace.notices),
-        partial=workspace.stopped_by is not None,
-        stopped_by=workspace.stopped_by,
-        coverage=coverage(workspace),
-        usage=workspace.account.usage,
-        model=workspace.gate.model("reader").name,
-        run_id=workspace.run_id,
-        seconds=round(asyncio.get_running_loop().time() - workspace.started, 3),
         data=outcome.data,
+        **reckoning(workspace),
     )
+
+
+def end_reading(workspace: Workspace) -> list[str]:
+    """Ends the reading, whatever the result is to be: what could not be read, in words. Raises what made the run fail."""
+    if workspace.fatal is not None:
+        raise workspace.fatal
+    workspace.release()  # from here on only the deadline itself counts
+    failures = _failures(workspace)
+    if workspace.stopped_by is not None and workspace.account.trouble:
+        workspace.notice(f"When the run ended, the model was failing: {workspace.account.trouble}")
+    return failures
+
+
+async def keep_events(workspace: Workspace) -> None:
+    """Stores the events that wait; a memory that fails now costs a notice, not the result."""
+    try:
+        await workspace.store_events()
+    except StoreError as error:
+        workspace.notice(f"The run's events could not be stored: {error.message}")
+
+
+def reckoning(workspace: Workspace) -> dict[str, Any]:
+    """What every result says of its run: notices, how it ended, what was read, what it cost."""
+    return {
+        "notices": tuple(workspace.notices),
+        "partial": workspace.stopped_by is not None,
+        "stopped_by": workspace.stopped_by,
+        "coverage": coverage(workspace),
+        "usage": workspace.account.usage,
+        "model": workspace.gate.model("reader").name,
+        "run_id": workspace.run_id,
+        "seconds": round(asyncio.get_running_loop().time() - workspace.started, 3),
+    }
 
 
 def leads(judgement: Judgement) -> bool:

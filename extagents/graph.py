@@ -18,20 +18,19 @@ from langgraph.graph.state import CompiledStateGraph
 from langgraph.types import Send
 
 from extagents import events
-from extagents.agents import planner, single
-from extagents.agents.evidence import check_quotes
+from extagents.agents import planner
 from extagents.agents.reasoner import Ladder
-from extagents.answers import expected_type, quotable, same, stands_in
+from extagents.answers import expected_type, same
 from extagents.background import background
-from extagents.condensing import compressed, condense
+from extagents.condensing import compressed, condense, pass_over
 from extagents.ending import fuse
 from extagents.errors import InputError, RunExists, SettingsError
 from extagents.frontier import Frontier
 from extagents.gate import CallFailed, Stop
 from extagents.packing import most_shard_tokens, notes_budget, pack
 from extagents.remembering import iterate, remember
-from extagents.schedule import next_wave
-from extagents.types import Candidate, Plan, ShardText
+from extagents.schedule import brought_nothing, next_wave
+from extagents.types import Plan, ShardText
 from extagents.workspace import Workspace
 
 T = TypeVar("T")
@@ -307,7 +306,7 @@ def fits_at_once(workspace: Workspace) -> bool:
 
 async def read_at_once(workspace: Workspace) -> None:
     """Reads what fits the window, best first where not all does, and answers in one call."""
-    made, desk = workspace.plan, workspace.desk
+    desk = workspace.desk
     room = most_shard_tokens(desk.window, output_tokens=2 * desk.output_tokens, knowledge_tokens=0)
     chosen: list[int] = []
     for position in list(workspace.unread):
@@ -321,12 +320,9 @@ async def read_at_once(workspace: Workspace) -> None:
     places = {document.id: place for place, document in enumerate(workspace.corpus.documents)}
     sections = tuple(sorted(found, key=lambda section: (places[section.document], section.start)))
     text = ShardText(id=f"single:{workspace.run_id}", sections=sections)
-    prompt = single.single_prompt(
-        made.core, text, desk, kind=made.kind, answer_type=made.answer_type, statistics=workspace.corpus.index
-    )
     workspace.emit(events.Progress(phase="read"))
     try:
-        passed, _ = await workspace.guard(single.answer_at_once(prompt, desk))
+        passed = await pass_over(workspace, text, final=True)
     except Stop as stop:
         return workspace.halt(stop.stopped_by)
     except CallFailed as failure:
@@ -338,16 +334,7 @@ async def read_at_once(workspace: Workspace) -> None:
         workspace.rounds_of[position] = 1
         workspace.tokens_read += workspace.shards[position].tokens
     workspace.rounds = 1
-    facts = await asyncio.to_thread(check_quotes, passed.facts, text, workspace.corpus.by_id, shard=text.id)
-    verified = tuple(fact for fact in facts if fact.verified)
-    answer = passed.answer.strip()
     workspace.passed = passed
-    if not passed.answerable or not answer:
-        return None
-    expected = quotable(made.kind, made.answer_type, answer)
-    bearing = tuple(fact for fact in verified if stands_in(answer, (fact.quote,))) if expected else verified
-    if bearing:
-        workspace.candidates.append(Candidate(path="single", answer=answer, confidence=passed.confidence, facts=verified))
     return None
 
 
@@ -372,6 +359,8 @@ def unsure_at_once(workspace: Workspace) -> bool:
 async def reason(workspace: Workspace) -> None:
     """Synchronises what the wave found and lets the ladder judge it."""
     await workspace.close_wave()
+    if workspace.request.goal == "compress":
+        workspace.streak = workspace.streak + 1 if brought_nothing(workspace) else 0
     if workspace.fatal is not None or workspace.stopped_by is not None or not workspace.judged:
         return
     ladder = workspace.ladder

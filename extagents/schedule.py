@@ -6,11 +6,13 @@ and open queries point at, and from the third on everything, until the verdict i
 
 from __future__ import annotations
 
+from extagents.types import Fact
 from extagents.workspace import Wave, Workspace
 
 PUBLISHED_ROUNDS = 5  # T of ExtAgents
 FIRST_WAVE = 8_000  # tokens of the first wave where reading may stop early; every further one is twice as large
 NEEDED_WAVES = {"quick": 1, "balanced": 2}  # successive waves that must leave the same stable and verified verdict
+RELEVANT = 0.5  # of the best fact's relevance, from which a new one is worth another wave where only evidence is wanted
 ROUND_THAT_READS_ALL = 3  # from this round on, an unresolved question re-reads what nothing points at, too
 
 
@@ -28,7 +30,8 @@ def next_wave(workspace: Workspace) -> Wave | None:
     workspace.phase += 1
     if workspace.phase > most_rounds(workspace):
         return None
-    unanswered = not workspace.judgement.answered and (not pointed or workspace.phase >= ROUND_THAT_READS_ALL)
+    unanswered = workspace.judged and not workspace.judgement.answered
+    unanswered = unanswered and (not pointed or workspace.phase >= ROUND_THAT_READS_ALL)
     everything = settings.rounds == "all" or unanswered
     if everything and kind != "summary":
         seen = set(pointed)
@@ -71,11 +74,38 @@ def stops_early(workspace: Workspace) -> bool:
 
 def settled(workspace: Workspace) -> bool:
     """Whether the verdict lets the reading end: stable and verified, and, where shards are unread, for long enough."""
+    if workspace.request.goal == "compress":
+        return _collected(workspace)
     if workspace.settings.rounds == "all" or workspace.plan.kind == "summary" or not workspace.judgement.answered:
         return False
     if early(workspace):
         return False
     return not workspace.unread or (stops_early(workspace) and workspace.streak >= NEEDED_WAVES[workspace.settings.effort])
+
+
+def _collected(workspace: Workspace) -> bool:
+    """Whether enough was found where only the evidence is wanted: where shards are unread, `NEEDED_WAVES` successive waves have
+    to bring nothing more; after that, one."""
+    if workspace.settings.rounds == "all":
+        return False
+    if workspace.unread:
+        return stops_early(workspace) and workspace.streak >= NEEDED_WAVES[workspace.settings.effort]
+    return workspace.streak >= 1
+
+
+def brought_nothing(workspace: Workspace) -> bool:
+    """Whether the last wave brought nothing that would be kept: no new fact that is half as relevant as the best one, among
+    those whose quotes fit the tokens asked for. Before anything was found every wave may bring something."""
+    best = next((fact.relevance for fact in workspace.ledger.ranked if fact.verified), None)
+    if best is None:
+        return False
+    fresh = {fact.id for fact in workspace.fresh if fact.verified and fact.relevance >= RELEVANT * best}
+    kept = workspace.ledger.knowledge(workspace.request.tokens, size=_quote_tokens) if fresh else ()
+    return not any(fact.id in fresh for fact in kept)
+
+
+def _quote_tokens(fact: Fact) -> int:
+    return len(fact.quote) // 4 + 1
 
 
 def early(workspace: Workspace) -> bool:

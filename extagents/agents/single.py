@@ -25,7 +25,7 @@ def single_prompt(
     )
 
 
-async def answer_at_once(prompt: Prompt[SinglePass], desk: Desk) -> tuple[SinglePass, Usage]:
-    """One call over everything. Raises `gate.Stop` and `gate.CallFailed`."""
-    called = await desk.gate.call(prompt, desk.account, final=True)
+async def answer_at_once(prompt: Prompt[SinglePass], desk: Desk, *, final: bool = True) -> tuple[SinglePass, Usage]:
+    """One call over everything; `final` may use what is kept for the answer. Raises `gate.Stop` and `gate.CallFailed`."""
+    called = await desk.gate.call(prompt, desk.account, final=final)
     return called.output, called.usage
