@@ -1,7 +1,8 @@
 """Question sets from folders, and inputs built around their questions.
 
-A folder holds `corpus.jsonl[.gz]` (`id, title, text`) and, unless it is padding, `questions.jsonl[.gz]` (`id, question, answers,
-kind, gold: [{doc, quote?}]`, optional `steps`, `scope`, `answerable`, `crosslingual`). Sizes are tokens at four characters each.
+A folder holds `corpus.jsonl[.gz]` (`id, title, text`) and, unless it is padding, `questions.jsonl[.gz]` (`id, question,
+answers, kind, gold: [{doc, quote?}]`, optional `steps`, `scope`, `answerable`, `crosslingual`). Sizes are tokens at four
+characters each.
 """
 
 from __future__ import annotations
@@ -179,12 +180,14 @@ def in_chapters(
     names the long documents, its quotes stand in them word for word, and its steps are those of the question.
     """
     rng = random.Random(f"{seed} {asked.id} chapters")
-    enough = max(documents, -(-tokens // 200_000))
-    novels = rng.sample(novels, min(len(novels), enough))
     passages = list(dict.fromkeys(name for name in asked.gold if name in dataset.by_id))
-    inserted = sum(len(dataset.by_id[name].text) for name in passages)
-    share = (tokens * 4 - inserted) // len(novels)
-    stretches = [_stretch(novel, share, rng) for novel in novels]
+    wanted = tokens * 4 - sum(len(dataset.by_id[name].text) for name in passages)
+    novels = _enough(rng.sample(novels, len(novels)), documents, wanted)
+    stretches = []
+    for left, novel in enumerate(sorted(novels, key=lambda novel: len(novel.text)), start=-len(novels)):
+        stretches.append(_stretch(novel, wanted // -left, rng))
+        wanted -= sum(len(paragraph) + 2 for paragraph in stretches[-1])
+    novels = sorted(novels, key=lambda novel: len(novel.text))
     home: dict[str, int] = {}
     for name in passages:
         place = home[name] = rng.randrange(len(stretches))
@@ -205,21 +208,31 @@ def in_chapters(
     return long, row
 
 
+def _enough(novels: Sequence[Document], documents: int, characters: int) -> list[Document]:
+    """The first novels that are as many as asked for and hold so many characters."""
+    chosen: list[Document] = []
+    for novel in novels:
+        if len(chosen) >= documents and sum(len(n.text) for n in chosen) >= characters:
+            break
+        chosen.append(novel)
+    return chosen
+
+
 def _stretch(novel: Document, characters: int, rng: random.Random) -> list[str]:
     """Successive paragraphs of a novel, about so many characters, from a random place."""
     paragraphs = [paragraph for paragraph in novel.text.split("\n\n") if paragraph.strip()]
-    spare = len(novel.text) - characters
+    spare = sum(len(paragraph) + 2 for paragraph in paragraphs) - characters
     skipped = rng.randrange(spare) if spare > 0 else 0
     chosen: list[str] = []
     size = 0
     for paragraph in paragraphs:
-        if skipped > 0:
-            skipped -= len(paragraph) + 2
-            continue
-        if size >= characters:
-            break
-        chosen.append(paragraph)
-        size += len(paragraph) + 2
+        cost = len(paragraph) + 2
+        if skipped >= cost:
+            skipped -= cost
+        elif size < characters:
+            skipped = 0
+            chosen.append(paragraph)
+            size += cost
     return chosen
 
 

@@ -12,7 +12,8 @@ MEMORY = 1_024  # tokens
 SECTION = 5_000  # tokens
 
 UPDATE = """You see a problem, a section of an article that may help to solve it, and a memory of what was read before. Read \
-the section and update the memory: keep every detail in it that helps, and add what is new. The memory holds at most {budget} tokens.
+the section and update the memory: keep every detail in it that helps, and add what is new. The memory holds \
+at most {budget} tokens.
 
 <problem>
 {question}

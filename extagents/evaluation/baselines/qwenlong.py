@@ -1,7 +1,8 @@
 """The loop of QwenLong-L1.5 (arXiv 2512.12967).
 
-(m, p) = π(m, p, x, q_core), section after section; the answer from (m, q_core, q_inst). The question is split first: q_core is what to find, q_inst how to say it. Memory and navigation plan are rewritten together.
-The published sizes are scaled down alike where the window does not hold them.
+(m, p) = π(m, p, x, q_core), section after section; the answer from (m, q_core, q_inst). The question is split first: q_core is
+what to find, q_inst how to say it. Memory and navigation plan are rewritten together. The published sizes are scaled down alike
+where the window does not hold them.
 """
 
 from __future__ import annotations
