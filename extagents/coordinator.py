@@ -7,7 +7,7 @@ import contextlib
 import queue
 import time
 import uuid
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast, get_args
@@ -20,7 +20,7 @@ from extagents.budget import Amount, Budget
 from extagents.errors import ExtAgentsError, InputError, RunError, RunExists, SettingsError, StoreError
 from extagents.memory.base import Memory, RunRecord
 from extagents.models.base import Model, ModelInfo
-from extagents.request import History, Request, request_of
+from extagents.request import History, Request, compress_request, request_of
 from extagents.settings import Settings
 from extagents.types import Answer, Compressed, Effort, Estimate, Granularity, Prices, Report, Role, StoppedBy, Strategy, Usage
 from extagents.workspace import Workspace
@@ -163,22 +163,9 @@ class Coordinator:
     ) -> AsyncIterator[events.Event]:
         """What happens, as it happens; the last event is `Answered`. Leaving the loop early ends the run."""
         request = request_of(question, over, instructions, history, schema, run, resume)
-        loop = asyncio.get_running_loop()
-        happened: asyncio.Queue[events.Event | None] = asyncio.Queue()
-
-        def on_event(event: events.Event | None) -> None:
-            if not loop.is_closed():
-                loop.call_soon_threadsafe(happened.put_nowait, event)
-
-        task = asyncio.ensure_future(background.run(lambda: self._told(request, on_event)))
-        try:
-            while (event := await happened.get()) is not None:
+        async with contextlib.aclosing(self._atelling(request)) as told:
+            async for event in told:
                 yield event
-            yield events.Answered(answer=await task)
-        finally:
-            if not task.done():
-                task.cancel()
-                await asyncio.wait((task,))
 
     def stream(
         self,
@@ -193,15 +180,7 @@ class Coordinator:
     ) -> Iterator[events.Event]:
         """The same as `astream` for synchronous code. Closing the iterator ends the run."""
         request = request_of(question, over, instructions, history, schema, run, resume)
-        happened: queue.SimpleQueue[events.Event | None] = queue.SimpleQueue()
-        future = background.submit(lambda: self._told(request, happened.put))
-        try:
-            while (event := happened.get()) is not None:
-                yield event
-            yield events.Answered(answer=future.result())
-        finally:
-            if not future.done():
-                future.cancel()
+        yield from self._telling(request)
 
     async def asurvey(
         self, topic: str, over: Any, *, words: int = 1_000, instructions: str = "", run: str | None = None
@@ -221,26 +200,50 @@ class Coordinator:
         return background.wait(lambda: self.asurvey(topic, over, words=words, instructions=instructions, run=run))
 
     async def acompress(
-        self, question: str, over: Any, *, tokens: int = 8_000, granularity: Granularity = "auto", run: str | None = None
+        self,
+        question: str,
+        over: Any,
+        *,
+        tokens: int = 8_000,
+        granularity: Granularity = "auto",
+        run: str | None = None,
+        resume: bool = False,
     ) -> Compressed:
         """At most `tokens` tokens of the input's own words that matter to the question, in document order, with their places.
 
         Context for somebody else's model (QwenLong-CPRS, arXiv 2505.18092). `granularity` says what is kept around a quote:
-        nothing (`word`), its sentence, its paragraph, or as much as fits (`auto`). Raises like `aask`.
+        nothing (`word`), its sentence, its paragraph, or as much as fits (`auto`). A run that is resumed may ask for other
+        `tokens`: nothing is read twice. Raises like `aask`.
         """
-        request = request_of(question, over, "", (), None, run, False)
-        if tokens < 1:
-            raise InputError(f"Nothing can be said in {tokens} tokens.", hint="Give at least 1.")
-        if granularity not in get_args(Granularity):
-            raise InputError(f"There is no granularity {granularity!r}.", hint=f"One of {', '.join(get_args(Granularity))}.")
-        wanted = replace(request, goal="compress", tokens=tokens, granularity=granularity)
+        wanted = compress_request(question, over, tokens, granularity, run, resume)
         return cast(Compressed, await background.run(lambda: self._result(wanted, _silent)))
 
     def compress(
-        self, question: str, over: Any, *, tokens: int = 8_000, granularity: Granularity = "auto", run: str | None = None
+        self,
+        question: str,
+        over: Any,
+        *,
+        tokens: int = 8_000,
+        granularity: Granularity = "auto",
+        run: str | None = None,
+        resume: bool = False,
     ) -> Compressed:
         """The same as `acompress`, blocking."""
-        return background.wait(lambda: self.acompress(question, over, tokens=tokens, granularity=granularity, run=run))
+        wanted = compress_request(question, over, tokens, granularity, run, resume)
+        return cast(Compressed, background.wait(lambda: self._result(wanted, _silent)))
+
+    def stream_compress(
+        self,
+        question: str,
+        over: Any,
+        *,
+        tokens: int = 8_000,
+        granularity: Granularity = "auto",
+        run: str | None = None,
+        resume: bool = False,
+    ) -> Iterator[events.Event]:
+        """What happens while `compress` works; the last event is `ContextReady`. Closing the iterator ends the run."""
+        yield from self._telling(compress_request(question, over, tokens, granularity, run, resume))
 
     def interrupt(self) -> None:
         """Asks running questions to end now with the best answer so far. Safe from any thread and from a signal handler."""
@@ -251,9 +254,40 @@ class Coordinator:
         for workspace in self._workspaces.values():
             workspace.halt("cancelled")
 
-    async def _told(self, request: Request, on_event: Callable[[events.Event | None], None]) -> Answer:
+    async def _atelling(self, request: Request) -> AsyncGenerator[events.Event]:
+        """A request's events for the caller's loop, its result in the last one."""
+        loop = asyncio.get_running_loop()
+        happened: asyncio.Queue[events.Event | None] = asyncio.Queue()
+
+        def on_event(event: events.Event | None) -> None:
+            if not loop.is_closed():
+                loop.call_soon_threadsafe(happened.put_nowait, event)
+
+        task = asyncio.ensure_future(background.run(lambda: self._told(request, on_event)))
         try:
-            return await self._answer(request, on_event)
+            while (event := await happened.get()) is not None:
+                yield event
+            yield _last_event(await task)
+        finally:
+            if not task.done():
+                task.cancel()
+                await asyncio.wait((task,))
+
+    def _telling(self, request: Request) -> Iterator[events.Event]:
+        """The same as `_atelling` for synchronous code."""
+        happened: queue.SimpleQueue[events.Event | None] = queue.SimpleQueue()
+        future = background.submit(lambda: self._told(request, happened.put))
+        try:
+            while (event := happened.get()) is not None:
+                yield event
+            yield _last_event(future.result())
+        finally:
+            if not future.done():
+                future.cancel()
+
+    async def _told(self, request: Request, on_event: Callable[[events.Event | None], None]) -> Answer | Compressed:
+        try:
+            return await self._result(request, on_event)
         finally:
             on_event(None)
 
@@ -289,7 +323,13 @@ class Coordinator:
                 raise RunExists(
                     f"The run named {run_id!r} answers another question.", hint="Choose another name.", run_id=run_id
                 )
-            if stored.answer is not None and stored.status == "done" and request.schema is None:
+            if stored.state.get("goal", "answer") != request.goal:
+                other = "compressed its input" if request.goal == "answer" else "answered its question"
+                raise RunExists(
+                    f"The run named {run_id!r} is of another kind: it {other}.", hint="Choose another name.", run_id=run_id
+                )
+            finished = stored.answer is not None and stored.status == "done"
+            if finished and request.schema is None and request.goal == "answer":
                 return Answer.model_validate(stored.answer)
         from extagents.workspace import Halted
 
@@ -672,7 +712,7 @@ async def aask(question: str, over: Any, **options: Any) -> Answer:
 
 
 _SURVEY_OPTIONS = ("words", "instructions", "run")
-_COMPRESS_OPTIONS = ("tokens", "granularity", "run")
+_COMPRESS_OPTIONS = ("tokens", "granularity", "run", "resume")
 
 
 def survey(topic: str, over: Any, **options: Any) -> Answer:
@@ -720,6 +760,11 @@ def process_limiter() -> Any:
     return _LIMITER[1]
 
 
+def _last_event(result: Answer | Compressed) -> events.Event:
+    """The event that carries a run's result."""
+    return events.Answered(answer=result) if isinstance(result, Answer) else events.ContextReady(context=result)
+
+
 def _silent(event: object) -> None:
     """Nobody watches."""
 
@@ -743,7 +788,7 @@ def _settings(given: dict[str, Any], settings: Settings | None) -> Settings:
 
 def _kept(budget: Budget, workspace: Workspace) -> Amount:
     """What is kept for the final answer: two calls over the best facts, at most a quarter of what was given."""
-    if not budget.limited:
+    if not budget.limited or workspace.request.goal == "compress":
         return Amount()
     desk = workspace.desk
     tokens = min(desk.window, 8_000) * 2

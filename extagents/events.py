@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from extagents.types import Answer, CandidateAnswer, Fact, Frozen, Plan, Usage
+from extagents.types import Answer, CandidateAnswer, Compressed, Fact, Frozen, Plan, Usage
 
 
 class Planned(Frozen):
@@ -138,6 +138,13 @@ class Answered(Frozen):
     answer: Answer
 
 
+class ContextReady(Frozen):
+    """The last event of `compress`: the compressed context."""
+
+    type: Literal["context"] = "context"
+    context: Compressed
+
+
 Event = Annotated[
     Planned
     | ShardRead
@@ -151,6 +158,7 @@ Event = Annotated[
     | AnswerDelta
     | Notice
     | Progress
-    | Answered,
+    | Answered
+    | ContextReady,
     Field(discriminator="type"),
 ]

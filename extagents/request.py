@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Literal
+from dataclasses import dataclass, replace
+from typing import Any, Literal, get_args
 
 from pydantic import BaseModel, ValidationError
 
@@ -54,6 +54,16 @@ def request_of(
     turns = tuple(_turn(turn) for turn in history)
     named = None if run is None else _sendable(run)
     return Request(_sendable(question).strip(), over, _sendable(instructions).strip(), turns, schema, named, resume)
+
+
+def compress_request(question: str, over: Any, tokens: int, granularity: Granularity, run: str | None, resume: bool) -> Request:
+    """The request for compressed context, or `InputError` for what cannot be asked."""
+    request = request_of(question, over, "", (), None, run, resume)
+    if tokens < 1:
+        raise InputError(f"Nothing can be said in {tokens} tokens.", hint="Give at least 1.")
+    if granularity not in get_args(Granularity):
+        raise InputError(f"There is no granularity {granularity!r}.", hint=f"One of {', '.join(get_args(Granularity))}.")
+    return replace(request, goal="compress", tokens=tokens, granularity=granularity)
 
 
 def _sendable(text: str) -> str:

@@ -372,12 +372,27 @@ class RecallInput(Frozen):
 
 
 class OutlineInput(Frozen):
-    """What an outline is made from: the topic, how the text is to look, its length in words, and facts labelled 1…n."""
+    """What an outline is made from: the topic, how the text is to look, its length, and facts labelled 1…n.
+
+    `words` is the length of the whole, `sections` about how many sections it takes.
+    """
 
     topic: str
     instructions: str = ""
     facts: tuple[Fact, ...]
     words: int
+    sections: int = 1
+
+
+class OutlineMergeInput(Frozen):
+    """Sections that were outlined apart, for one outline of all: their titles labelled 1…n, with how many facts each has."""
+
+    topic: str
+    instructions: str = ""
+    titles: tuple[str, ...]
+    sizes: tuple[int, ...]
+    words: int
+    sections: int = 1
 
 
 class OutlinedSection(Frozen):
@@ -395,7 +410,10 @@ class Outline(Frozen):
 
 
 class SectionInput(Frozen):
-    """What one section is written from: its place in the outline, its own facts labelled 1…n, and its length in words."""
+    """What one section is written from: its place in the outline, its own facts labelled 1…n, and its length in words.
+
+    `written` are sentences that stand in it already, where it is to be continued.
+    """
 
     topic: str
     instructions: str = ""
@@ -403,6 +421,7 @@ class SectionInput(Frozen):
     section: str
     facts: tuple[Fact, ...]
     words: int
+    written: tuple[str, ...] = ()
 
 
 class WrittenSentence(Frozen):
@@ -468,7 +487,10 @@ class Fused(Frozen):
 
 
 class Citation(Frozen):
-    """Where an answer stands: `quote == text[start:end]` of the document. Only verified quotes are cited."""
+    """Where an answer stands: `quote == text[start:end]` of the document. Only verified quotes are cited.
+
+    `title` is the document's; it is not part of the JSON object.
+    """
 
     document: str
     start: int
@@ -476,6 +498,15 @@ class Citation(Frozen):
     page: int | None
     quote: str
     verified: bool = True
+    title: str = Field(default="", exclude=True)
+
+    @property
+    def reference(self) -> str:
+        """The citation as a line of a list of references: title, document, page or offsets, quote."""
+        title = " ".join(self.title.split())
+        name = f"{title} ({self.document})" if title and title != self.document else self.document
+        place = f"p. {self.page}" if self.page is not None else f"{self.start}–{self.end}"
+        return f"{name}, {place}: “{' '.join(self.quote.split())}”"
 
 
 class Coverage(Frozen):
@@ -515,6 +546,14 @@ class Answer(Frozen):
         """The bare answer; "" when nothing in the input answers the question."""
         return self.answer
 
+    @property
+    def markdown(self) -> str:
+        """The answer with its list of references, where `[n]` in a long text is number n; "" when there is no answer."""
+        if not self.answer:
+            return ""
+        references = "\n".join(f"{number}. {citation.reference}" for number, citation in enumerate(self.citations, start=1))
+        return f"{self.answer}\n\n## References\n\n{references}\n" if references else f"{self.answer}\n"
+
     def __str__(self) -> str:
         return self.answer
 
@@ -534,7 +573,7 @@ class Span(Frozen):
 class Compressed(Frozen):
     """What `compress` returns: context for a model, verbatim, in document order, with a map back to the sources.
 
-    `tokens` counts `text`, `input_tokens` the whole input; `facts` are what the readers found, best first.
+    `tokens` counts `text`, `input_tokens` the whole input; `facts` are those whose quotes stand in `text`, best first.
     """
 
     text: str

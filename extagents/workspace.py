@@ -188,7 +188,8 @@ class Workspace:
     def state(self, phase: str, **more: str) -> dict[str, Any]:
         """What the memory keeps of where the run stands."""
         plan = {"plan": self.plan.model_dump(mode="json")} if self.plan.core else {}
-        return {"phase": phase, **plan, **more}
+        goal = {} if self.request.goal == "answer" else {"goal": self.request.goal}
+        return {"phase": phase, **goal, **plan, **more}
 
     # ------------------------------------------------------------------ ending
 
