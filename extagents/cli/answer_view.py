@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from rich.console import Group
     from rich.table import Table
 
-    from extagents.types import Answer, Citation
+    from extagents.types import Answer, Citation, Compressed
 
 MOST_CITATIONS = 8
 ENDS = {
@@ -60,7 +60,7 @@ def unanswered(answer: Answer) -> str:
     return "No answer yet." if answer.stopped_by else "Nothing in the input answers this question."
 
 
-def covered(answer: Answer) -> str:
+def covered(answer: Answer | Compressed) -> str:
     """What was read, in words."""
     coverage = answer.coverage
     text = f"{share(coverage.shards_read, coverage.shards)} · {coverage.shards_read:,} of {count(coverage.shards, 'shard')}"
@@ -68,7 +68,7 @@ def covered(answer: Answer) -> str:
     return text
 
 
-def spent(answer: Answer) -> str:
+def spent(answer: Answer | Compressed) -> str:
     """What it cost, in words."""
     usage = answer.usage
     text = count(usage.calls, "call")

@@ -32,6 +32,7 @@ PHASES = {
     "plan": "planning",
     "read": "reading",
     "reason": "reasoning",
+    "compress": "compressing",
     "fuse": "writing the answer",
     "done": "done",
 }
@@ -106,6 +107,8 @@ class RunState:
                 self.notices.append(event.message)
             case "answer":
                 self.usage = event.answer.usage
+            case "context":
+                self.usage = event.context.usage
 
     def _spent(self, usage: Usage) -> None:
         """Takes over the run's total so far; an event that was overtaken by another changes nothing."""
@@ -200,7 +203,7 @@ class Lines(Silence):
         if event.type == "notice":
             self.told.append(event.message)
             self._write(f"notice: {one_line(event.message, 2_000)}")
-        elif event.type == "answer" or self._clock() < self._from:
+        elif event.type in ("answer", "context") or self._clock() < self._from:
             return
         elif self.state.phase != self._title or self._clock() - self._last >= self._every:
             self._title, self._last = self.state.phase, self._clock()
@@ -340,10 +343,12 @@ def _styled(text: str, style: str) -> Text:
 
 
 def events_into(view: View, events: Any) -> Any:
-    """Shows every event and returns the answer that the last one carries."""
-    answer = None
+    """Shows every event and returns the answer, or the context, that the last one carries."""
+    answer: Any = None
     for event in events:
         view.show(event)
         if event.type == "answer":
             answer = event.answer
+        elif event.type == "context":
+            answer = event.context
     return answer

@@ -34,6 +34,13 @@ examples:
 
 Ctrl-C once ends with the best answer so far; twice ends at once."""
 
+COMPRESS_EXAMPLES = """\
+examples:
+  extagents compress "Who maintains the parser?" --over docs/ --tokens 8000 > context.txt
+  extagents compress "…" --over corpus.jsonl --tokens 16000 --granularity sentence --model openai:gpt-4o-mini
+  extagents compress "…" --over reports/ --tokens 4000 --json | jq .spans
+The text is the input's own: every span of --json says where it stands in which document."""
+
 SEARCH_EXAMPLES = """\
 examples:
   extagents search "parser replaced" --over docs/ -k 5
@@ -178,6 +185,11 @@ def _memory(parser: argparse.ArgumentParser) -> Any:
     return group
 
 
+def _run(group: Any) -> None:
+    group.add_argument("--run", metavar="NAME", help="name of the run; one that exists is refused, unless --resume")
+    group.add_argument("--resume", action="store_true", help="go on with the run of --run")
+
+
 def build_parser() -> Parser:
     """The parser of the whole command line; `command` names what was asked for."""
     import extagents
@@ -196,10 +208,29 @@ def build_parser() -> Parser:
     _model(ask)
     _reading(ask)
     _budget(ask)
-    group = _memory(ask)
-    group.add_argument("--run", metavar="NAME", help="name of the run; one that exists is refused, unless --resume")
-    group.add_argument("--resume", action="store_true", help="go on with the run of --run")
+    _run(_memory(ask))
     _output(ask)
+
+    compress = command(
+        "compress",
+        "keep what matters to a question, verbatim, as context for another model",
+        COMPRESS_EXAMPLES,
+        "extagents compress QUESTION --over PATH… --tokens N [options]",
+    )
+    compress.add_argument("question", metavar="QUESTION", help="the question; - reads it from stdin")
+    _over(compress)
+    compress.add_argument("--tokens", metavar="N", type=positive, required=True, help="most tokens of the text")
+    compress.add_argument(
+        "--granularity",
+        choices=("auto", "word", "sentence", "paragraph"),
+        default="auto",
+        help="what is kept around a quote: nothing (word), its sentence, its paragraph, or as much as fits (auto, the default)",
+    )
+    _model(compress)
+    _reading(compress)
+    _budget(compress)
+    _run(_memory(compress))
+    _output(compress)
 
     search = command(
         "search", "find evidence without a model", SEARCH_EXAMPLES, "extagents search QUERY --over PATH… [options]"

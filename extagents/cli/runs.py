@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from extagents.cli.answer_view import page
+from extagents.cli.compress import summary as compressed_to
 from extagents.cli.options import coordinator_of
 from extagents.cli.output import console, is_terminal, one_line, print_json, safe, write
 from extagents.errors import InputError
@@ -113,17 +114,23 @@ def _show(team: Coordinator, options: argparse.Namespace) -> int:
             }
         )
         return 0
-    from extagents.types import Answer
+    from extagents.types import Answer, Compressed
 
-    answer = Answer.model_validate(record.answer) if record.answer is not None else None
+    compressing = record.state.get("goal") == "compress"
+    answer = Answer.model_validate(record.answer) if record.answer is not None and not compressing else None
     lines = [
         f"run       {safe(record.manifest.run)} · {record.status} · {_when(record.updated)}",
         f"question  {one_line(record.manifest.question, 500)}",
         *(f"round {row['round']}   {row['shards']} shards · {row['facts']} facts · {row['failed']} failed" for row in rounds),
     ]
     write("\n".join(lines) + "\n")
-    if answer is None:
-        write("answer    none yet\n")
+    if compressing and record.answer is not None:
+        context = Compressed.model_validate(record.answer)
+        write(f"context   {compressed_to(context)}\n")
+        for span in context.spans:
+            write(f"span      {safe(span.document)}:{span.start}-{span.end}\n")
+    elif answer is None:
+        write(f"{'context ' if compressing else 'answer  '}  none yet\n")
     elif is_terminal(sys.stdout):
         out = console(sys.stdout)
         out.print(page(answer, out.width))
