@@ -24,8 +24,8 @@ from extagents.ending import UNSTABLE
 from extagents.errors import StoreError
 from extagents.gate import CallFailed, Stop
 from extagents.packing import notes_budget
-from extagents.schedule import most_rounds
-from extagents.types import Candidate, Fact, Finding, Report, Shard, Usage, Verdict
+from extagents.schedule import ROUND_THAT_READS_ALL, most_rounds
+from extagents.types import AnswerType, Candidate, Fact, Finding, Kind, Report, Shard, Usage, Verdict
 from extagents.workspace import Workspace
 
 SHARDS_A_LANE = 4  # a lane reads so many shards or more: what it noted in one has to be of use in the next
@@ -110,6 +110,34 @@ def stretches(positions: Sequence[int], lanes: int) -> list[tuple[int, ...]]:
     return [tuple(positions[count * lane // lanes : count * (lane + 1) // lanes]) for lane in range(lanes)]
 
 
+def agreed(found: Sequence[Recalled], answer_type: AnswerType) -> bool:
+    """Whether the notes gave the same verified answer in every order."""
+    return all(one.verified and same(one.answer, found[0].answer, answer_type) for one in found) and bool(found)
+
+
+def early(found: Sequence[Recalled], kind: Kind) -> bool:
+    """Whether a question of several steps was answered from one fact, before any lane knew what the others noted."""
+    return kind == "multi_hop" and max(len({fact.id for fact in one.facts}) for one in found) < 2
+
+
+def chosen(heard: Sequence[Sequence[Recalled]], answer_type: AnswerType) -> tuple[Recalled, float] | None:
+    """The answer to offer, and its confidence: the one that every order gave last, else one that leads over all passes.
+
+    To lead, an answer needs two votes, and more than any other; where notes were asked only once, one vote is all there is.
+    """
+    last = heard[-1]
+    if agreed(last, answer_type):
+        return max(last, key=lambda one: one.confidence), sum(one.confidence for one in last) / len(last)
+    spoken = [one for found in reversed(heard) for one in found if one.verified]
+    votes = [sum(same(one.answer, other.answer, answer_type) for other in spoken) for one in spoken]
+    for one, count in sorted(zip(spoken, votes, strict=True), key=lambda pair: -pair[1]):
+        rival = max((n for n, o in zip(votes, spoken, strict=True) if not same(one.answer, o.answer, answer_type)), default=0)
+        if count > max(1, rival):
+            return one, min(UNSTABLE, one.confidence)
+        break
+    return None
+
+
 # ------------------------------------------------------------------ over raw text
 
 
@@ -124,6 +152,8 @@ class _Passes:
     _known: Notebook = field(default_factory=Notebook)
     _pinned: frozenset[str] = frozenset()
     _foci: tuple[str, ...] = ()
+    _heard: list[list[Recalled]] = field(default_factory=list)
+    _whole: bool = False  # whether a pass after the first one read everything
 
     async def run(self) -> None:
         """Pass after pass until the answer is settled, nothing points anywhere, or the rounds are used up."""
@@ -137,7 +167,7 @@ class _Passes:
             queries = await self._answer(round_)
             if queries is None or round_ == most_rounds(workspace):
                 return
-            positions = await asyncio.to_thread(self._pointed, queries)
+            positions = await asyncio.to_thread(self._pointed, queries, round_ + 1)
             if not positions:
                 return
 
@@ -146,10 +176,11 @@ class _Passes:
         workspace, settings = self.workspace, self.workspace.settings
         heads = len(self._foci)
         lanes = lane_count(len(positions), lanes=settings.lanes, heads=heads, concurrency=settings.concurrency)
-        if round_ > 1 and settings.lanes is None:  # what is read again is told everything: nothing has to wait
+        if round_ > 1 and settings.lanes is None:  # what is read again knows the notes of all: nothing has to wait
             lanes = min(len(positions), max(1, settings.concurrency // heads))
         workspace.wave += 1
-        reason = "everything in its own order" if round_ == 1 else "what new names and open queries point at"
+        again = len(positions) < len(workspace.shards)
+        reason = "what new names and open queries point at" if again else "everything in its own order"
         workspace.emit(events.WaveStarted(wave=workspace.wave, round=round_, shards=len(positions), lanes=lanes, reason=reason))
         parts = stretches(positions, lanes)
         read = await gather([asyncio.ensure_future(self._lane(lane, part, round_)) for lane, part in enumerate(parts)])
@@ -275,7 +306,7 @@ class _Passes:
     async def _answer(self, round_: int) -> tuple[str, ...] | None:
         """Asks the merged notes, in two orders where more rounds may follow; None when the answer is settled.
 
-        Otherwise what is still missing. Keeps the best answer so far: one that both orders give, else one that is verified.
+        Otherwise what is still missing.
         """
         workspace = self.workspace
         orders = (False, True) if most_rounds(workspace) > 1 else (False,)
@@ -287,24 +318,28 @@ class _Passes:
                 for backwards in orders
             ]
         )
+        self._heard.append(found)
         self._pinned = frozenset(fact.id for one in found for fact in (*one.facts, *one.cited))
-        verified = [one for one in found if one.verified]
-        agree = len(verified) == len(orders) and same(found[0].answer, found[-1].answer, self.asked.answer_type)
-        if verified:
-            best = max(verified, key=lambda one: one.confidence)
-            sure = best.confidence if agree else min(UNSTABLE, best.confidence)
-            if self.best is None or agree or sure >= self.best[1]:
-                self.best = best, sure
-        if agree:
+        self.best = chosen(self._heard, self.asked.answer_type)
+        if agreed(found, self.asked.answer_type) and not (round_ == 1 and early(found, self.asked.kind)):
             return None
         queries = tuple(dict.fromkeys(query for one in found for query in one.queries))
         return queries or ((self._known.plan,) if self._known.plan else ())
 
-    def _pointed(self, queries: Sequence[str]) -> list[int]:
-        """The shards that what is missing and new names point at, in the order of the documents."""
-        frontier = self.workspace.frontier
+    def _pointed(self, queries: Sequence[str], round_: int) -> list[int]:
+        """What the next pass reads, in the order of the documents: what missing things and new names point at.
+
+        Where nothing is pointed at, and from the third pass on: everything, unless a pass over everything just brought nothing.
+        """
+        frontier, shards = self.workspace.frontier, len(self.workspace.shards)
         assert frontier is not None
-        return sorted(frontier.follow(queries=queries, facts=self.workspace.fresh, continued=()))
+        pointed = frontier.follow(queries=queries, facts=self.workspace.fresh, continued=())
+        if pointed and round_ < ROUND_THAT_READS_ALL:
+            return sorted(pointed)
+        if self._whole and not self.workspace.fresh:
+            return sorted(pointed)
+        self._whole = True
+        return list(range(shards))
 
 
 # ------------------------------------------------------------------ what is stored
