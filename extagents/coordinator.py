@@ -160,9 +160,13 @@ class Coordinator:
         schema: type[BaseModel] | None = None,
         run: str | None = None,
         resume: bool = False,
+        words: int | None = None,
     ) -> AsyncIterator[events.Event]:
-        """What happens, as it happens; the last event is `Answered`. Leaving the loop early ends the run."""
-        request = request_of(question, over, instructions, history, schema, run, resume)
+        """What happens, as it happens; the last event is `Answered`. Leaving the loop early ends the run.
+
+        With `words`, the answer is a long text of about that length, as `survey` gives it.
+        """
+        request = _long(request_of(question, over, instructions, history, schema, run, resume), words)
         async with contextlib.aclosing(self._atelling(request)) as told:
             async for event in told:
                 yield event
@@ -177,27 +181,43 @@ class Coordinator:
         schema: type[BaseModel] | None = None,
         run: str | None = None,
         resume: bool = False,
+        words: int | None = None,
     ) -> Iterator[events.Event]:
         """The same as `astream` for synchronous code. Closing the iterator ends the run."""
-        request = request_of(question, over, instructions, history, schema, run, resume)
+        request = _long(request_of(question, over, instructions, history, schema, run, resume), words)
         yield from self._telling(request)
 
     async def asurvey(
-        self, topic: str, over: Any, *, words: int = 1_000, instructions: str = "", run: str | None = None
+        self,
+        topic: str,
+        over: Any,
+        *,
+        words: int = 1_000,
+        instructions: str = "",
+        run: str | None = None,
+        resume: bool = False,
     ) -> Answer:
-        """A long text of about `words` words on a topic, from everything in the input, with a citation after every sentence.
+        """A long text of about `words` words on a topic, from everything in the input, with a citation in every sentence.
 
-        `[n]` in the text is `answer.citations[n - 1]`; `answer.markdown` has the list of references. Raises like `aask`.
+        Chinese letters count one word each. `[n]` in the text is `answer.citations[n - 1]`; `answer.markdown` has the list
+        of references. Raises like `aask`.
         """
-        request = request_of(topic, over, instructions, (), None, run, False)
-        if words < 1:
-            raise InputError(f"A text cannot have {words} words.", hint="Ask for at least 1.")
-        wanted = replace(request, kind="summary", words=words)
+        wanted = _long(request_of(topic, over, instructions, (), None, run, resume), words)
         return await background.run(lambda: self._answer(wanted, _silent))
 
-    def survey(self, topic: str, over: Any, *, words: int = 1_000, instructions: str = "", run: str | None = None) -> Answer:
+    def survey(
+        self,
+        topic: str,
+        over: Any,
+        *,
+        words: int = 1_000,
+        instructions: str = "",
+        run: str | None = None,
+        resume: bool = False,
+    ) -> Answer:
         """The same as `asurvey`, blocking."""
-        return background.wait(lambda: self.asurvey(topic, over, words=words, instructions=instructions, run=run))
+        wanted = _long(request_of(topic, over, instructions, (), None, run, resume), words)
+        return background.wait(lambda: self._answer(wanted, _silent))
 
     async def acompress(
         self,
@@ -544,7 +564,7 @@ class Coordinator:
         if self.settings.window is not None:
             window, notice = self.settings.window, ""
         else:
-            known = [(await gate.describe(role)).window for role in ("reader", "reasoner", "single", "fusion")]
+            known = [(await gate.describe(role)).window for role in ("reader", "reasoner", "single", "fusion", "writer")]
             sizes = [size for size in known if size is not None]
             window = min(sizes, default=DEFAULT_WINDOW)
             notice = ""
@@ -711,7 +731,7 @@ async def aask(question: str, over: Any, **options: Any) -> Answer:
         return await team.aask(question, over, **asked)
 
 
-_SURVEY_OPTIONS = ("words", "instructions", "run")
+_SURVEY_OPTIONS = ("words", "instructions", "run", "resume")
 _COMPRESS_OPTIONS = ("tokens", "granularity", "run", "resume")
 
 
@@ -763,6 +783,15 @@ def process_limiter() -> Any:
 def _last_event(result: Answer | Compressed) -> events.Event:
     """The event that carries a run's result."""
     return events.Answered(answer=result) if isinstance(result, Answer) else events.ContextReady(context=result)
+
+
+def _long(request: Request, words: int | None) -> Request:
+    """The request for a text of about so many words; as it is where no length is given."""
+    if words is None:
+        return request
+    if words < 1:
+        raise InputError(f"A text cannot have {words} words.", hint="Ask for at least 1.")
+    return replace(request, kind="summary", words=words)
 
 
 def _silent(event: object) -> None:

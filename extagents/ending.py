@@ -12,6 +12,7 @@ from extagents.errors import StoreError
 from extagents.gate import CallFailed, Stop
 from extagents.types import Answer, Candidate, Coverage
 from extagents.workspace import Workspace
+from extagents.writing import write
 
 UNSTABLE = 0.5  # confidence of an answer that no second prompt repeated is at most this
 
@@ -33,26 +34,35 @@ async def fuse(workspace: Workspace) -> Answer:
         written.append(text)
         workspace.emit(events.AnswerDelta(text=text))
 
+    long = await write(workspace)
     try:
-        outcome = await fusion.fuse(
-            workspace.plan,
-            workspace.candidates,
-            verified,
-            workspace.desk,
-            schema=workspace.request.schema,
-            statistics=workspace.corpus.index,
-            on_delta=on_delta,
+        outcome = (
+            await fusion.fuse(
+                workspace.plan,
+                workspace.candidates,
+                verified,
+                workspace.desk,
+                schema=workspace.request.schema,
+                statistics=workspace.corpus.index,
+                on_delta=on_delta,
+            )
+            if long is None
+            else fusion.Outcome(long.text, long.confidence)
         )
     except Stop as stop:
         workspace.halt(stop.stopped_by)
         outcome = _unwritten(workspace)
     for notice in (*failures, *outcome.notices):
         workspace.notice(notice)
-    citations = fusion.cite(outcome.answer, outcome.facts, workspace.corpus.by_id) if outcome.answer else ()
+    citations = long.citations if long is not None else ()
+    if outcome.answer and long is None:
+        citations = fusion.cite(outcome.answer, outcome.facts, workspace.corpus.by_id)
     if outcome.answer and not citations:
         workspace.notice("An answer was found whose evidence could not be verified; it is not given.")
         outcome = fusion.Outcome()
     answered = bool(outcome.answer)
+    for block in long.blocks if long is not None else ():
+        on_delta(block)
     if answered and not written:
         workspace.emit(events.AnswerDelta(text=outcome.answer))
     await keep_events(workspace)

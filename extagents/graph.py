@@ -32,6 +32,7 @@ from extagents.remembering import iterate, remember
 from extagents.schedule import brought_nothing, next_wave
 from extagents.types import Plan, ShardText
 from extagents.workspace import Workspace
+from extagents.writing import asked_for
 
 T = TypeVar("T")
 SMALLEST_SHARD = 256  # tokens: smaller ones cost more in prompts than they hold
@@ -300,6 +301,8 @@ def fits_at_once(workspace: Workspace) -> bool:
     alone = settings.strategy in ("parallel", "iterative") or "single" in settings.without
     if alone or workspace.stopped_by is not None or workspace.request.goal == "compress":
         return False
+    if settings.strategy != "single" and asked_for(workspace) is not None:
+        return False  # one call reports too few facts for a long text
     room = most_shard_tokens(desk.window, output_tokens=2 * desk.output_tokens, knowledge_tokens=0)
     return settings.strategy == "single" or sum(shard.tokens for shard in workspace.shards) <= room
 

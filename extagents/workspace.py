@@ -214,9 +214,12 @@ class Workspace:
             for task in self._tasks:
                 task.cancel()
 
-    async def guard(self, work: Coroutine[Any, Any, T]) -> T:
-        """Awaits the work unless the run is told to end first: then `Halted`."""
-        if self.stopped_by is not None:
+    async def guard(self, work: Coroutine[Any, Any, T], *, ending: bool = False) -> T:
+        """Awaits the work unless the run is told to end first: then `Halted`.
+
+        `ending`: the work belongs to the answer that is given, and only an interrupt keeps it from starting.
+        """
+        if self.stopped_by == "cancelled" or (self.stopped_by is not None and not ending):
             work.close()
             raise Halted(self.stopped_by)
         task = asyncio.ensure_future(work)

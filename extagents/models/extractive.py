@@ -11,7 +11,7 @@ from pydantic import BaseModel
 
 from extagents.errors import CallError
 from extagents.models.base import Completion, ModelInfo, Prompt, T
-from extagents.models.extraction import planning, remembering
+from extagents.models.extraction import planning, remembering, writing
 from extagents.models.extraction.question import Question, analyse
 from extagents.models.extraction.reading import TITLE_SHARE, Found, Lead, cover, lead_names, merged, read, weigh
 from extagents.models.extraction.reasoning import Outcome, follow, reason
@@ -23,6 +23,8 @@ from extagents.types import (
     Fused,
     FusionInput,
     NotesInput,
+    OutlineInput,
+    OutlineMergeInput,
     PlannerInput,
     ReaderInput,
     ReaderQuestion,
@@ -33,6 +35,7 @@ from extagents.types import (
     Scan,
     ScanInput,
     Section,
+    SectionInput,
     SingleInput,
     SinglePass,
     Usage,
@@ -103,6 +106,12 @@ class ExtractiveModel:
             return self._single(inputs)
         if isinstance(inputs, FusionInput):
             return self._fusion(inputs)
+        if isinstance(inputs, OutlineInput):
+            return writing.outline(inputs)
+        if isinstance(inputs, OutlineMergeInput):
+            return writing.merge(inputs)
+        if isinstance(inputs, SectionInput):
+            return writing.section(inputs)
         if isinstance(inputs, NotesInput):
             return remembering.rewrite(inputs)
         if isinstance(inputs, ScanInput):
