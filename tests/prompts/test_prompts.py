@@ -4,7 +4,7 @@ import pytest
 from pydantic import BaseModel
 
 from extagents import prompts
-from extagents.types import Candidate, Fact, Fused, Plan, Reading, Section, ShardText, SinglePass, Turn, Verdict
+from extagents.types import Candidate, Fact, Fused, Notes, Plan, Reading, Scan, Section, ShardText, SinglePass, Turn, Verdict
 
 SHARD = ShardText(
     id="s1",
@@ -20,6 +20,7 @@ FACTS = (
     Fact(id="2", claim="Beta is new.", quote="second part", relevance=0.5, **PLACE_B),
 )
 OUTPUTS = {"planner": Plan, "reader": Reading, "reasoner": Verdict, "single": SinglePass, "fusion": Fused}
+OUTPUTS |= {"memory_scan": Scan, "memory_notes": Notes, "memory_recall": Verdict}
 SLOTS = {
     "planner": {
         "history": prompts.show_history((Turn(role="user", content="Who is he?"), Turn(role="assistant", content="Bob."))),
@@ -35,6 +36,26 @@ SLOTS = {
         "queries": prompts.show_list(("age of Alpha",)),
     },
     "reasoner": {"question": "How old is Alpha?", "facts": prompts.show_facts(FACTS)},
+    "memory_scan": {
+        "nonce": "abc123",
+        "shard": prompts.show_shard(SHARD),
+        "question": "How old is Alpha?",
+        "focus": "age of Alpha",
+        "notes": "Alpha is old. [1]",
+        "plan": "Find the year.",
+    },
+    "memory_notes": {
+        "question": "How old is Alpha?",
+        "facts": prompts.show_facts(FACTS, numbers=(2, 7)),
+        "notes": "Alpha is old. [2]",
+        "plan": "Find the year.",
+        "budget": "400",
+    },
+    "memory_recall": {
+        "question": "How old is Alpha?",
+        "notes": "Alpha is old. [1]",
+        "facts": prompts.show_facts(FACTS, claims=False),
+    },
     "single": {"nonce": "abc123", "shard": prompts.show_shard(SHARD), "question": "How old is Alpha?"},
     "fusion": {
         "question": "How old is Alpha?",
