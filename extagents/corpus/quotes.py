@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from array import array
 from collections.abc import Iterator
 from functools import lru_cache
 
@@ -96,16 +97,22 @@ def _joins(text: str, at: int) -> bool:
     return before.isalnum() and after.isalnum() and not is_cjk(before) and not is_cjk(after)
 
 
-@lru_cache(maxsize=64)
-def _fold(text: str) -> tuple[str, str, list[int]]:
+@lru_cache(maxsize=256)
+def _fold(text: str) -> tuple[str, str, array[int]]:
     """Folded, folded in lower case (where that keeps the length), offsets. Readers ask for several quotes of one text."""
     folded, offsets = fold(text)
     lower = folded.lower()
-    return folded, lower if len(lower) == len(folded) else folded, offsets
+    return folded, lower if len(lower) == len(folded) else folded, array("l", offsets)
+
+
+@lru_cache(maxsize=256)
+def _wanted(quote: str) -> str:
+    """The quote folded: it is looked for in every section of a shard."""
+    return fold(quote)[0].strip()
 
 
 def _folded(quote: str, text: str) -> Span | None:
-    wanted = fold(quote)[0].strip()
+    wanted = _wanted(quote)
     if len(wanted) < 2:
         return None
     folded, lower, offsets = _fold(text)
@@ -113,7 +120,7 @@ def _folded(quote: str, text: str) -> Span | None:
     return _unfold(found, offsets, text) if found else None
 
 
-def _unfold(span: Span, offsets: list[int], text: str) -> Span:
+def _unfold(span: Span, offsets: array[int], text: str) -> Span:
     """A span of the folded text as a span of the text, white space at its ends left out."""
     start, end = offsets[span[0]], offsets[span[1]]
     place = span[1]
@@ -129,7 +136,7 @@ def _unfold(span: Span, offsets: list[int], text: str) -> Span:
 
 
 def _fuzzy(quote: str, text: str) -> Span | None:
-    wanted = fold(quote)[0].strip().lower()
+    wanted = _wanted(quote).lower()
     if len(wanted) < _SHORTEST_FUZZY:
         return None
     folded, lower, offsets = _fold(text)
@@ -164,7 +171,7 @@ def _matched(wanted: str, window: str, start: int, end: int) -> Span:
 def _candidates(wanted: str, text: str) -> Iterator[int]:
     """Where the quote may begin: starts that at least two fifths of its longest words agree on, the most agreed on first."""
     words = {match.group(): match.start() for match in reversed(list(_WORD.finditer(wanted)))}
-    if len(words) < 3 or any(is_cjk(char) for char in wanted):
+    if len(words) < 3 or (not wanted.isascii() and any(is_cjk(char) for char in wanted)):
         words = {wanted[at : at + 4]: at for at in range(len(wanted) - 4, -1, -3)}
     anchors = sorted(words, key=lambda word: (-len(word), words[word]))[:_ANCHORS]
     width = max(8, len(wanted) // 6)
