@@ -1,0 +1,83 @@
+"""Writing notes to the memory beside the work that they are notes of, and finding them again when a run goes on."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from extagents import events
+from extagents.agents.notebook import Notebook, content, restored
+from extagents.errors import StoreError
+from extagents.types import Fact, Report
+from extagents.workspace import Workspace
+
+
+@dataclass(slots=True)
+class Scribe:
+    """Writes notes to the memory beside the work: versions of one name in order, and reports before the notes on them."""
+
+    workspace: Workspace
+    _last: dict[str, asyncio.Task[None]] = field(default_factory=dict)
+
+    def write(self, name: str, notebook: Notebook, **more: Any) -> None:
+        """Stores a version of the notes and tells that they were rewritten."""
+        self._after((name,), self._note(name, notebook, more))
+
+    def keep(self, report: Report, names: Sequence[str], heads: Sequence[Notebook], **more: Any) -> None:
+        """Stores a shard's report, then the notes of every head that read it."""
+
+        async def work() -> None:
+            await self.workspace.memory.post(report)
+            await asyncio.gather(*(self._note(name, head, more) for name, head in zip(names, heads, strict=True)))
+
+        self._after(names, work())
+
+    async def done(self) -> None:
+        """Waits for what is being written. A store that fails is fatal to the run: nothing it finds could be kept."""
+        tasks, self._last = set(self._last.values()), {}
+        for result in await asyncio.gather(*tasks, return_exceptions=True):
+            if isinstance(result, StoreError):
+                self.workspace.fatal = self.workspace.fatal or result
+            elif isinstance(result, BaseException):
+                raise result
+
+    async def steps(self, name: str, key: str) -> int:
+        """How many steps the newest version of the notes has behind it; 0 where it belongs to other work."""
+        note = await self.workspace.memory.read_note(self.workspace.run_id, name)
+        return int(note.content.get("step", 0)) if note is not None and note.content.get("key") == key else 0
+
+    async def read(self, name: str, facts: dict[str, Fact], *, key: str, step: int) -> Notebook | None:
+        """The notes that an unfinished run stored under the key after so many steps, or None."""
+        if not self.workspace.resumed:
+            return None
+        memory, run = self.workspace.memory, self.workspace.run_id
+        note = await memory.read_note(run, name)
+        while note is not None and (note.content.get("key"), note.content.get("step")) != (key, step):
+            note = await memory.read_note(run, name, note.version - 1) if note.version > 1 else None
+        return restored(note.content, facts) if note is not None else None
+
+    def _after(self, names: Sequence[str], work: Any) -> None:
+        before = {task for name in names if (task := self._last.get(name)) is not None}
+
+        async def ordered() -> None:
+            if before:
+                await asyncio.gather(*before)
+            await work
+
+        task = asyncio.ensure_future(ordered())
+        self._last.update(dict.fromkeys(names, task))
+
+    async def _note(self, name: str, notebook: Notebook, more: dict[str, Any]) -> None:
+        workspace = self.workspace
+        version = await workspace.memory.write_note(workspace.run_id, name, {**content(notebook), **more})
+        workspace.emit(
+            events.NotesRewritten(
+                name=name,
+                version=version,
+                facts=len(notebook.cited),
+                tokens=notebook.tokens,
+                plan=notebook.plan,
+            )
+        )
