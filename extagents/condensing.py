@@ -6,17 +6,19 @@ import asyncio
 
 from extagents import events
 from extagents.agents import single
-from extagents.agents.compressor import Context, compress, shard_text
+from extagents.agents.compressor import compress, shard_text
 from extagents.agents.evidence import check_quotes
 from extagents.answers import quotable, stands_in
 from extagents.corpus.shards import header_tokens
 from extagents.ending import end_reading, keep_events, reckoning
 from extagents.gate import CallFailed, Stop
 from extagents.packing import most_shard_tokens
-from extagents.types import Candidate, Compressed, ShardText, SinglePass
+from extagents.types import Candidate, Compressed, Fact, ShardText, SinglePass
 from extagents.workspace import Workspace
 
 CONDENSED = 8_000  # tokens of compressed context that one pass reads, at most
+LEADS = 4  # passages of the index for each query, in what the quotes leave of them
+LED_BY_FACTS, LED_BY_QUERIES = 8, 6  # of the best facts, and of the open queries, so many are such queries
 NOTHING_FOUND = "Nothing in the input that matters to the question was found."
 
 
@@ -65,20 +67,37 @@ async def condense(workspace: Workspace) -> None:
 
 def _readable(workspace: Workspace, room: int) -> ShardText:
     """The compressed context as a shard of at most `room` tokens, the headers of its sections included."""
-    tokens = room
+    corpus, tokens = workspace.corpus, room
+    places = [*workspace.ledger.ranked, *_leads(workspace)]
     while True:
-        context = _compressed(workspace, tokens)
+        context = compress(places, corpus.documents, tokens=tokens, counter=corpus.counter)
         size = context.tokens + sum(header_tokens(span.title) for span in context.spans)
         if size <= room:
             return shard_text(context, name=f"condensed:{workspace.run_id}")
         tokens -= size - room
 
 
-def _compressed(workspace: Workspace, tokens: int) -> Context:
-    corpus, request = workspace.corpus, workspace.request
-    return compress(
-        workspace.ledger.ranked, corpus.documents, tokens=tokens, granularity=request.granularity, counter=corpus.counter
-    )
+def _leads(workspace: Workspace) -> list[Fact]:
+    """Passages that may hold what no reader noticed: the index's best for the question, what is open, and the best facts."""
+    made, corpus = workspace.plan, workspace.corpus
+    claims = (fact.claim for fact in workspace.ledger.ranked[:LED_BY_FACTS])
+    queries = dict.fromkeys((made.core, *made.queries, *workspace.open_queries[:LED_BY_QUERIES], *claims))
+    found = [corpus.search(query, k=LEADS) for query in queries]
+    ranked = [hits[place] for place in range(LEADS) for hits in found if place < len(hits)]
+    return [
+        Fact(
+            id=f"{hit.document}:{hit.start}",
+            claim=hit.title,
+            quote=hit.text,
+            document=hit.document,
+            start=hit.start,
+            end=hit.end,
+            relevance=0.0,
+            shard="",
+            round=0,
+        )
+        for hit in ranked
+    ]
 
 
 async def compressed(workspace: Workspace) -> Compressed:
@@ -88,7 +107,14 @@ async def compressed(workspace: Workspace) -> Compressed:
     for notice in failures:
         workspace.notice(notice)
     request, corpus = workspace.request, workspace.corpus
-    context = await asyncio.to_thread(_compressed, workspace, request.tokens)
+    context = await asyncio.to_thread(
+        compress,
+        workspace.ledger.ranked,
+        corpus.documents,
+        tokens=request.tokens,
+        granularity=request.granularity,
+        counter=corpus.counter,
+    )
     input_tokens = await asyncio.to_thread(lambda: corpus.tokens)
     found = sum(fact.verified for fact in workspace.ledger.ranked)
     if not found:

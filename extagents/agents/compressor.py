@@ -10,7 +10,15 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from extagents.corpus.borders import after, before, paragraph_around, paragraphs_beside, sentence_around, trimmed
+from extagents.corpus.borders import (
+    after,
+    before,
+    paragraph_around,
+    paragraphs_beside,
+    sentence_around,
+    sentences_beside,
+    trimmed,
+)
 from extagents.corpus.tokens import TokenCounter
 from extagents.types import Document, Fact, Granularity, Section, ShardText, Span
 
@@ -201,9 +209,10 @@ def _filled(quotes: Sequence[_Place], sizes: _Sizes, target: int, granularity: G
     def paragraph(quote: _Place) -> _Place:
         return (quote[0], *paragraph_around(sizes.documents[quote[0]].text, *quote[1:]))
 
-    def beside(quote: _Place) -> _Place:
-        span = fill.around(quote) or quote
-        return (span[0], *paragraphs_beside(sizes.documents[span[0]].text, *span[1:]))
+    def grown(quote: _Place) -> bool:
+        position, *span = fill.around(quote) or quote
+        text = sizes.documents[position].text
+        return any(fill.take((position, *beside(text, *span))) for beside in (paragraphs_beside, sentences_beside))
 
     if granularity == "sentence":
         _each(quotes, lambda quote: fill.take(sentence(quote)) or fill.take(quote))
@@ -220,7 +229,7 @@ def _filled(quotes: Sequence[_Place], sizes: _Sizes, target: int, granularity: G
     used = -1
     while used < fill.used:
         used = fill.used
-        _each(fill.first_of_each(taken), lambda quote: fill.take(beside(quote)))
+        _each(fill.first_of_each(taken), grown)
     return fill
 
 

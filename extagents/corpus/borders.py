@@ -76,6 +76,16 @@ def paragraphs_beside(text: str, start: int, end: int) -> Span:
     return start, end
 
 
+def sentences_beside(text: str, start: int, end: int) -> Span:
+    """The span grown by the sentence (or line) before it and the one after it. Trimmed."""
+    low, high = before(text, start), after(text, end)
+    if low > 0:
+        start = min(start, sentence_around(text, max(0, low - 1), low)[0])
+    if high < len(text):
+        end = max(end, sentence_around(text, high, min(len(text), high + 1))[1])
+    return start, end
+
+
 def _paragraph(text: str, start: int, end: int) -> Span:
     """From the empty line before the place to the one after it, as far as the window goes."""
     low, high = max(0, start - _WINDOW), min(len(text), end + _WINDOW)
