@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from extagents.corpus.corpus import Corpus
 from extagents.models.base import ModelInfo
-from extagents.packing import PROMPT, most_shard_tokens, pack
+from extagents.packing import PROMPT, most_shard_tokens, notes_budget, pack
 from extagents.schedule import FIRST_WAVE, NEEDED_WAVES, PUBLISHED_ROUNDS
 from extagents.settings import Settings
 from extagents.types import Estimate, Shard
@@ -24,7 +24,8 @@ def estimate(
     """Lowest: the first waves settle it, or one pass over what fits. Highest: every round re-reads all; retries are apart."""
     output, knowledge = min(settings.output_tokens, window // 4), min(settings.knowledge_tokens, window // 8)
     most = most_shard_tokens(window, output_tokens=output, knowledge_tokens=knowledge)
-    packing = pack(corpus, [question], shard_tokens=settings.shard_tokens, shared=shared, most=most)
+    in_order = settings.strategy == "iterative"
+    packing = pack(corpus, [question], shard_tokens=settings.shard_tokens, shared=shared or in_order, most=most)
     tokens = sum(shard.tokens for shard in packing.shards)
     count = len(packing.shards)
     rounds = PUBLISHED_ROUNDS if settings.rounds == "all" else settings.rounds
@@ -32,6 +33,12 @@ def estimate(
     if settings.strategy == "single":
         low_calls = high_calls = 2
         low_input = high_input = min(tokens, room) + 2 * PROMPT
+    elif in_order:
+        heads, recalls = settings.heads, 1 if rounds == 1 else 2
+        low_calls, high_calls = 1 + count * heads + recalls, 2 + (2 * count * heads + recalls) * rounds
+        notes = notes_budget(settings.memory_tokens, window)
+        low_input = tokens * heads + PROMPT
+        high_input = ((tokens + 2 * count * (PROMPT + 2 * notes)) * heads + recalls * window) * rounds + 2 * window
     else:
         first_calls, first_tokens = _first(packing.shards, settings)
         waves = rounds + (math.ceil(math.log2(tokens / FIRST_WAVE + 1)) if settings.effort in NEEDED_WAVES else 0)

@@ -350,6 +350,15 @@ async def test_without_a_language_model_the_notes_answer_too():
     assert [candidate.path for candidate in answer.candidates] == ["memory"]
 
 
+async def test_what_a_run_costs_lies_within_its_estimate():
+    coordinator = team(heads=2)
+    estimated = await coordinator.aestimate(world.QUESTION, world.corpus())
+    answer = await coordinator.aask(world.QUESTION, world.corpus())
+    assert estimated.calls[0] <= answer.usage.calls <= estimated.calls[1]
+    assert estimated.input_tokens[0] <= answer.usage.input_tokens <= estimated.input_tokens[1]
+    assert estimated.shards == answer.coverage.shards
+
+
 # ------------------------------------------------------------------ the rules
 
 
