@@ -31,7 +31,7 @@ from extagents.types import (
 )
 from extagents.workspace import Workspace
 
-SECTION_WORDS = {"en": 250, "zh": 400}  # words (Chinese: characters) of one section; a shorter text has no headings
+SECTION_WORDS = {"en": 200, "zh": 320}  # words (Chinese: characters) of one section; a shorter text has no headings
 OVERVIEW_WORDS = {"en": 300, "zh": 500}  # of a summary without a length whose facts exceed one prompt
 MOST_SECTIONS = 24
 FACT_WORDS = 12  # words that a fact gives, at least: a section is shown three times the facts that its length can take
@@ -132,7 +132,10 @@ async def write(workspace: Workspace) -> LongAnswer | None:
     if _size(drafts) < low * length.words:
         _fill(drafts, round((low + high) / 2 * length.words))
     kept = without_repeats([draft.sentences for draft in drafts])
-    kept = shortened(kept, int(high * length.words), int(low * length.words))
+    most = int(high * length.words)
+    if length.at_most:
+        most = min(most, length.words - _apparatus(layout, kept))
+    kept = shortened(kept, most, int(low * length.words))
     _tell(workspace, drafts, troubles)
     given = sum(len(sentences) for sentences in kept)
     if not given:
@@ -147,6 +150,12 @@ async def write(workspace: Workspace) -> LongAnswer | None:
     read = (len(workspace.shards) - len(workspace.unread) - len(workspace.failed)) / max(1, len(workspace.shards))
     relevance = sum(sentence.relevance for sentences in kept for sentence in sentences) / given
     return LongAnswer("".join(blocks), read * relevance * given / (given + bad), citations, tuple(blocks))
+
+
+def _apparatus(layout: Layout, sections: Sequence[Sequence[Sentence]]) -> int:
+    """Words that title, headings with their signs, and a marker a sentence take, at most."""
+    titles = [layout.title, *(part.title for part in layout.parts)] if len(sections) > 1 else []
+    return sum(words_in(title) + 1 for title in titles) + sum(map(len, sections))
 
 
 def _evidence(workspace: Workspace) -> list[Fact]:

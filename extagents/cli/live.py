@@ -33,6 +33,7 @@ PHASES = {
     "read": "reading",
     "reason": "reasoning",
     "compress": "compressing",
+    "write": "writing",
     "fuse": "writing the answer",
     "done": "done",
 }
@@ -123,6 +124,8 @@ class RunState:
         name = PHASES.get(self.phase, self.phase)
         if self.phase == "load" and self.files:
             return f"{name} · {self.loaded:,} of {self.files:,} files"
+        if self.phase == "write" and self.files:
+            return f"{name} · {self.loaded:,} of {count(self.files, 'section')}"
         if self.phase in ("read", "reason") and self.round:
             return f"{name} · round {self.round}, wave {self.wave + 1}"
         return name

@@ -41,6 +41,13 @@ examples:
   extagents compress "…" --over reports/ --tokens 4000 --json | jq .spans
 The text is the input's own: every span of --json says where it stands in which document."""
 
+SURVEY_EXAMPLES = """\
+examples:
+  extagents survey "How the parser changed" --over docs/ --words 800 > survey.md
+  extagents survey "…" --over papers/ --words 2500 --model openai:gpt-4o-mini --out survey.md
+  extagents survey "…" --over meetings.jsonl --words 600 --json | jq .citations
+Every sentence carries markers like [3]; the list of references at the end says what they mean."""
+
 SEARCH_EXAMPLES = """\
 examples:
   extagents search "parser replaced" --over docs/ -k 5
@@ -76,7 +83,7 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         hint = f"See: {self.prog} --help"
-        if "required: QUESTION" in message or "required: QUERY" in message:
+        if any(f"required: {name}" in message for name in ("QUESTION", "QUERY", "TOPIC")):
             hint = f"It comes before --over. {hint}"
         raise UsageError(message[:1].upper() + message[1:] + ".", hint=hint)
 
@@ -231,6 +238,24 @@ def build_parser() -> Parser:
     _budget(compress)
     _run(_memory(compress))
     _output(compress)
+
+    survey = command(
+        "survey",
+        "write a long text on a topic, with citations in every sentence",
+        SURVEY_EXAMPLES,
+        "extagents survey TOPIC --over PATH… --words N [options]",
+    )
+    survey.add_argument("topic", metavar="TOPIC", help="what the text is about; - reads it from stdin")
+    _over(survey)
+    survey.add_argument(
+        "--words", metavar="N", type=positive, required=True, help="length in words; Chinese characters count one each"
+    )
+    survey.add_argument("--out", metavar="FILE.md", help="write the Markdown to a file instead of stdout")
+    _model(survey)
+    _reading(survey)
+    _budget(survey)
+    _run(_memory(survey))
+    _output(survey)
 
     search = command(
         "search", "find evidence without a model", SEARCH_EXAMPLES, "extagents search QUERY --over PATH… [options]"

@@ -81,7 +81,9 @@ def section(inputs: SectionInput, *, claims: bool = False) -> WrittenSection:
 
 
 def _telling(fact: Fact) -> list[str]:
-    return [text for text in sentences_of(fact.quote) if words_in(text) >= SHORTEST] or [fact.claim]
+    """The quote's sentences that say something alone, else the claim if it does: a heading quoted as a fact gives none."""
+    found = [text for text in sentences_of(fact.quote) if words_in(text) >= SHORTEST]
+    return found or [fact.claim] * (words_in(fact.claim) >= SHORTEST)
 
 
 def _by_name(inputs: OutlineInput) -> list[tuple[str, list[int]]]:
