@@ -166,7 +166,8 @@ def build(host: Host) -> CompiledStateGraph[State, Any, State, State]:
         workspace = host.find(state["workspace"])
         if fits_at_once(workspace):
             return "single"
-        if workspace.settings.strategy == "iterative" and workspace.stopped_by is None:
+        iterative = workspace.settings.strategy == "iterative" and workspace.request.goal == "answer"
+        if iterative and workspace.stopped_by is None:
             return "iterate"
         return await at_work(state["workspace"], read_or_fuse)
 
@@ -285,10 +286,20 @@ def _cut(workspace: Workspace) -> None:
             f"A window of {desk.window} tokens leaves {max(0, most)} for text beside prompt, knowledge and answer.",
             hint="Use a model with a larger window, or lower knowledge_tokens and output_tokens.",
         )
-    shared = workspace.shared or in_order
+    without = settings.without
+    shared = workspace.shared or in_order or "best_first" in without
     packing = pack(workspace.corpus, made.queries, shard_tokens=settings.shard_tokens, shared=shared, most=most)
-    ladder = Ladder(made.core, made.kind, expected_type(made.core, made.answer_type), desk, statistics=workspace.corpus.index)
-    workspace.adopt(packing, Frontier(workspace.corpus, packing.shards, made.queries), ladder)
+    ladder = Ladder(
+        made.core,
+        made.kind,
+        expected_type(made.core, made.answer_type),
+        desk,
+        statistics=workspace.corpus.index,
+        rungs="ladder" not in without,
+        checked="verification" not in without,
+    )
+    frontier = Frontier(workspace.corpus, packing.shards, made.queries, best_first="best_first" not in without)
+    workspace.adopt(packing, frontier, ladder)
 
 
 # ------------------------------------------------------------------ the single pass

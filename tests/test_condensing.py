@@ -125,6 +125,28 @@ async def test_quick_reads_less_than_balanced_and_balanced_less_than_thorough():
     assert read["quick"] < read["balanced"] < read["thorough"] == context.coverage.tokens
 
 
+@pytest.mark.parametrize("strategy", ["single", "parallel", "iterative"])
+async def test_whatever_the_strategy_the_readers_read(strategy):
+    model = world.model()
+    context = await team(model, strategy=strategy).acompress(world.QUESTION, world.documents(20), tokens=400)
+    assert all(step in context.text for step in world.STEPS)
+    assert set(roles(model)) == {"planner", "reader"}
+
+
+async def test_an_interrupt_ends_with_what_was_found():
+    def read_and_stop(prompt):
+        reading = world.read(prompt)
+        if reading.facts:
+            one.interrupt()
+        return reading
+
+    one = team(world.model(reader=read_and_stop), concurrency=1)
+    context = await one.acompress(world.QUESTION, world.documents(), tokens=400)
+    assert (context.partial, context.stopped_by) == (True, "cancelled")
+    assert context.coverage.shards_read < context.coverage.shards
+    assert context.usage.calls > 1
+
+
 async def test_a_count_reads_everything_whatever_the_effort():
     model = world.model(planner=lambda _: Plan(**{**world.plan().model_dump(), "kind": "aggregate"}))
     context = await team(model, effort="quick").acompress(world.QUESTION, world.documents(80), tokens=400)

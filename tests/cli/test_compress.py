@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import signal
+import sys
+from asyncio.subprocess import PIPE
 
 import pytest
 
@@ -66,6 +70,25 @@ def test_a_budget_that_ends_is_status_4(cli, library):
     ran = cli("compress", QUESTION, "--over", str(library), *arguments)
     assert ran.status == 4
     assert "partial: the budget ended" in ran.err
+
+
+async def test_one_signal_ends_with_what_there_is(library):
+    from extagents.testing.endpoint import FakeEndpoint, Fault
+
+    async with FakeEndpoint(lambda body: Fault(hang=True)) as endpoint:
+        model = ("--model", "openai:fake", "--base-url", endpoint.base_url, "--window", "16000", "--memory", "memory://")
+        command = [sys.executable, "-m", "extagents", "compress", QUESTION, "--over", str(library), "--tokens", "99", "--json"]
+        process = await asyncio.create_subprocess_exec(*command, *model, stdout=PIPE, stderr=PIPE)
+        try:
+            await asyncio.wait_for(endpoint.hanging.wait(), 60)
+            process.send_signal(signal.SIGTERM)
+            out, err = await asyncio.wait_for(process.communicate(), 60)
+        finally:
+            if process.returncode is None:
+                process.kill()
+    assert process.returncode == 4, err
+    printed = json.loads(out)
+    assert (printed["stopped_by"], printed["partial"], printed["text"]) == ("cancelled", True, "")
 
 
 @pytest.mark.parametrize(
