@@ -65,7 +65,8 @@ async def remember(workspace: Workspace) -> None:
     finally:
         await scribe.done()
     if recalled.verified:
-        _offer(workspace, recalled, recalled.confidence)
+        repeats = same(recalled.answer, workspace.judgement.answer, asked.answer_type)
+        _offer(workspace, recalled, recalled.confidence if repeats else min(UNSTABLE, recalled.confidence))
     return None
 
 
