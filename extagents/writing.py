@@ -399,7 +399,12 @@ async def _continued(workspace: Workspace, layout: Layout, drafts: Sequence[Draf
 def _fill(drafts: Sequence[Draft], words: int) -> None:
     """Adds claims that no sentence rests on, the best first, until the length is reached: for a writer that says too little."""
     missing = words - _size(drafts)
-    waiting = [(fact, draft) for draft in drafts for fact in draft.unused if fact.relevance >= writer.OFF_TOPIC]
+    waiting = [
+        (fact, draft)
+        for draft in drafts
+        for fact in draft.unused
+        if fact.relevance >= writer.OFF_TOPIC and words_in(fact.claim) >= by_words.SHORTEST
+    ]
     for fact, draft in sorted(waiting, key=lambda item: -item[0].relevance):
         if missing <= 0:
             break

@@ -4,7 +4,22 @@ import pytest
 from pydantic import BaseModel
 
 from extagents import prompts
-from extagents.types import Candidate, Fact, Fused, Notes, Plan, Reading, Scan, Section, ShardText, SinglePass, Turn, Verdict
+from extagents.types import (
+    Candidate,
+    Fact,
+    Fused,
+    Notes,
+    Outline,
+    Plan,
+    Reading,
+    Scan,
+    Section,
+    ShardText,
+    SinglePass,
+    Turn,
+    Verdict,
+    WrittenSection,
+)
 
 SHARD = ShardText(
     id="s1",
@@ -20,6 +35,7 @@ FACTS = (
     Fact(id="2", claim="Beta is new.", quote="second part", relevance=0.5, **PLACE_B),
 )
 OUTPUTS = {"planner": Plan, "reader": Reading, "reasoner": Verdict, "single": SinglePass, "fusion": Fused}
+OUTPUTS |= {"outline": Outline, "outline_merge": Outline, "section": WrittenSection}
 OUTPUTS |= {"memory_scan": Scan, "memory_notes": Notes, "memory_recall": Verdict}
 SLOTS = {
     "planner": {
@@ -55,6 +71,29 @@ SLOTS = {
         "question": "How old is Alpha?",
         "notes": "Alpha is old. [1]",
         "facts": prompts.show_facts(FACTS, claims=False),
+    },
+    "outline": {
+        "topic": "The age of Alpha",
+        "instructions": "In a calm tone.",
+        "facts": prompts.show_facts(FACTS, quotes=False),
+        "words": "600",
+        "sections": "3",
+    },
+    "outline_merge": {
+        "topic": "The age of Alpha",
+        "instructions": "In a calm tone.",
+        "titles": "[1] Alpha (12)\n[2] Beta (7)",
+        "words": "600",
+        "sections": "3",
+    },
+    "section": {
+        "topic": "The age of Alpha",
+        "instructions": "In a calm tone.",
+        "outline": "1. Alpha\n2. Beta",
+        "section": "Beta",
+        "facts": prompts.show_facts(FACTS),
+        "written": prompts.show_list(("Alpha is old.",)),
+        "words": "200",
     },
     "single": {"nonce": "abc123", "shard": prompts.show_shard(SHARD), "question": "How old is Alpha?"},
     "fusion": {
