@@ -68,7 +68,7 @@ async def condense(workspace: Workspace) -> None:
 def _readable(workspace: Workspace, room: int) -> ShardText:
     """The compressed context as a shard of at most `room` tokens, the headers of its sections included."""
     corpus, tokens = workspace.corpus, room
-    places = [*workspace.ledger.ranked, *_leads(workspace)]
+    places = [*workspace.ledger.ranked[:room], *_leads(workspace)]  # a quote takes a token at least
     while True:
         context = compress(places, corpus.documents, tokens=tokens, counter=corpus.counter)
         size = context.tokens + sum(header_tokens(span.title) for span in context.spans)
