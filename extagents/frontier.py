@@ -21,10 +21,14 @@ POINTED_WEIGHT = 0.9  # of what facts point at, beside the plan's own queries, i
 
 
 class Frontier:
-    """The shards of a run in the light of the index. Positions are positions in the packing."""
+    """The shards of a run in the light of the index. Positions are positions in the packing.
 
-    def __init__(self, corpus: Corpus, shards: Sequence[Shard], queries: Sequence[str]) -> None:
+    Without `best_first` the order is that of the packing; what is worth reading again is the same.
+    """
+
+    def __init__(self, corpus: Corpus, shards: Sequence[Shard], queries: Sequence[str], *, best_first: bool = True) -> None:
         self._index = corpus.index
+        self._best_first = best_first
         self._shards = shards
         self._question = list(queries)
         self._first, self._last = _shards_of_passages(self._index.spans, shards)
@@ -35,6 +39,8 @@ class Frontier:
 
     def order(self, positions: Iterable[int]) -> list[int]:
         """The positions best first; what matches nothing comes last, in the order of the packing."""
+        if not self._best_first:
+            return sorted(positions)
         candidates = np.fromiter(positions, np.int64)
         scores = self._planned[candidates] + POINTED_WEIGHT * self._pointed[candidates]
         return [int(position) for position in candidates[np.lexsort((candidates, -scores))]]

@@ -32,7 +32,7 @@ def next_wave(workspace: Workspace) -> Wave | None:
         return None
     unanswered = workspace.judged and not workspace.judgement.answered
     unanswered = unanswered and (not pointed or workspace.phase >= ROUND_THAT_READS_ALL)
-    everything = settings.rounds == "all" or unanswered
+    everything = settings.rounds == "all" or "gate" in settings.without or unanswered
     if everything and kind != "summary":
         seen = set(pointed)
         rest = frontier.order(position for position in range(len(workspace.shards)) if position not in seen)

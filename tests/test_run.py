@@ -10,6 +10,7 @@ from pydantic import BaseModel
 from extagents import Budget, Coordinator, Document
 from extagents.errors import CallError, InputError, ModelError, RunExists, SettingsError
 from extagents.memory.open import open_memory
+from extagents.settings import Settings
 from extagents.types import Reading, ReportedFact, SinglePass, Verdict
 
 
@@ -107,7 +108,9 @@ async def test_an_answer_that_only_an_invented_quote_supports_is_not_given():
         facts=[ReportedFact(claim="It was Rome.", quote="Rome, of course.", relevance=1)], queries=[], continues=False
     )
     says_rome = Verdict(answerable=True, answer="Rome", confidence=1, facts=[1], queries=[])
-    answer = await team(world.model(reader=lambda _: lie, reasoner=lambda _: says_rome)).aask(world.QUESTION, world.corpus())
+    answer = await team(world.model(reader=lambda _: lie, reasoner=lambda _: says_rome), strategy="parallel").aask(
+        world.QUESTION, world.corpus()
+    )
     assert answer.answer == ""
     assert not answer.answered
     assert answer.citations == ()
@@ -151,6 +154,46 @@ async def test_all_rounds_read_everything_every_time():
     assert answer.coverage.rounds >= 2
     assert answer.answer == world.ANSWER
     assert len(readers(model)) >= 2 * answer.coverage.shards
+
+
+async def test_without_the_gate_every_round_reads_everything_again():
+    model = world.model()
+    answer = await team(model, settings=Settings(without=frozenset({"gate"}))).aask(world.QUESTION, world.corpus())
+    assert answer.answer == world.ANSWER
+    assert len(readers(model)) == 2 * answer.coverage.shards
+
+
+async def test_without_best_first_waves_follow_the_order_of_the_input():
+    model = world.model()
+    options = {"effort": "balanced", "settings": Settings(without=frozenset({"best_first"})), "concurrency": 1}
+    await team(model, **options).aask(world.QUESTION, world.documents(200))
+    first = [call.inputs.shard.sections[0].document for call in readers(model) if call.inputs.round == 1]
+    assert len(first) > 4
+    assert first == sorted(first)
+    best = world.model()
+    await team(best, effort="balanced", concurrency=1).aask(world.QUESTION, world.documents(200))
+    assert len(readers(best)) < len(readers(model))
+
+
+async def test_without_verification_an_invented_quote_supports_an_answer():
+    invented = "The town of Oskerby is praised in a line that nobody wrote."
+
+    def read(prompt):
+        reading = world.read(prompt)
+        facts = [ReportedFact(claim=fact.claim, quote=invented, relevance=0.9) for fact in reading.facts]
+        return reading.model_copy(update={"facts": facts})
+
+    def judge(prompt):
+        named = [number for number, _ in enumerate(prompt.inputs.facts, 1)]
+        return Verdict(answerable=True, answer=world.ANSWER, confidence=0.9, facts=named, queries=[])
+
+    alone = team(world.model(reader=read, reasoner=judge), strategy="parallel")
+    assert not (await alone.aask(world.QUESTION, world.corpus())).answered
+    unchecked = Settings(without=frozenset({"verification"}))
+    believing = team(world.model(reader=read, reasoner=judge), strategy="parallel", settings=unchecked)
+    answer = await believing.aask(world.QUESTION, world.corpus())
+    assert answer.answer == world.ANSWER
+    assert not answer.citations
 
 
 @pytest.mark.parametrize("limit", [{"calls": 6}, {"tokens": 60_000}])

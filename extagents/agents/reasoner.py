@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from extagents import prompts
 from extagents.agents.calls import Desk, gather
@@ -58,13 +58,19 @@ class Judgement:
 
 @dataclass(slots=True)
 class Ladder:
-    """The ladder of one question. It remembers what it judged: the same facts in the same order are never asked again."""
+    """The ladder of one question. It remembers what it judged: the same facts in the same order are never asked again.
+
+    To measure what they are worth: without `rungs` the whole ledger is judged once and believed; without `checked` facts whose
+    quotes were not found count as well, and an answer need not stand in a quote.
+    """
 
     question: str
     kind: Kind
     answer_type: AnswerType
     desk: Desk
     statistics: TermStatistics | None = None
+    rungs: bool = True
+    checked: bool = True
     failure: CallFailed | None = None
     _verdicts: dict[str, Verdict] = field(default_factory=dict)
 
@@ -75,8 +81,9 @@ class Ladder:
             return Judgement()
         orders = [(facts[:size], True) for size in sizes(len(facts))]
         orders.append((tuple(reversed(facts)), True) if len(facts) > 1 else (facts, False))
-        judged = await self._judge_all(orders, on_rung)
-        return decide(judged, self.kind, self.answer_type)
+        judged = await self._judge_all(orders if self.rungs else [(facts, True)], on_rung)
+        judgement = self._decided(judged)
+        return judgement if self.rungs else replace(judgement, stable=bool(judgement.answer))
 
     async def last(self, ranked: Sequence[Fact]) -> Judgement:
         """One call for a run that is about to end, over all that fits the window and what was kept back for the answer."""
@@ -87,7 +94,7 @@ class Ladder:
             except BudgetEnded:
                 facts = facts[: len(facts) // 2]
                 continue
-            return decide([rung] if rung else [], self.kind, self.answer_type)
+            return self._decided([rung] if rung else [])
         return Judgement()
 
     def so_far(self, ranked: Sequence[Fact]) -> Judgement:
@@ -95,14 +102,17 @@ class Ladder:
         facts = self.fitting(ranked)
         prompts_of = ((facts[:size], self.prompt(facts[:size]).messages[-1].content) for size in sizes(len(facts)) if facts)
         known = [Rung(shown, self._verdicts[text]) for shown, text in prompts_of if text in self._verdicts]
-        return decide(known, self.kind, self.answer_type)
+        return self._decided(known)
+
+    def _decided(self, rungs: Sequence[Rung]) -> Judgement:
+        return decide(rungs, self.kind, self.answer_type, checked=self.checked)
 
     def fitting(self, ranked: Sequence[Fact]) -> tuple[Fact, ...]:
         """The best verified facts that fit the window beside the question and the answer."""
         room = self.desk.window - self.desk.output_tokens - OVERHEAD - len(self.question.encode()) // 2
         chosen: list[Fact] = []
         for fact in ranked:
-            if not fact.verified:
+            if self.checked and not fact.verified:
                 continue
             room -= fact_tokens(fact)
             if room < 0:
@@ -163,7 +173,7 @@ def sizes(count: int) -> list[int]:
     return [*rungs, count]
 
 
-def decide(rungs: Sequence[Rung], kind: Kind, answer_type: AnswerType) -> Judgement:
+def decide(rungs: Sequence[Rung], kind: Kind, answer_type: AnswerType, *, checked: bool = True) -> Judgement:
     """The answer that two neighbouring rungs agree on, the smallest such rungs first, if it stands in a verified quote.
 
     Where several prompts, or one that saw the whole ledger, say something else, it needs two votes more than that. Otherwise
@@ -176,17 +186,22 @@ def decide(rungs: Sequence[Rung], kind: Kind, answer_type: AnswerType) -> Judgem
             continue
         if _votes(first, spoken, answer_type) < _rival(first, rungs, answer_type) + 2:
             continue
-        judged = _judgement(first, second, kind, answer_type, queries, rungs)
+        judged = _judgement(first, second, kind, answer_type, queries, rungs, checked)
         if judged.answered:
             return judged
-    return _unstable(rungs, spoken, kind, answer_type, queries)
+    return _unstable(rungs, spoken, kind, answer_type, queries, checked)
 
 
 def _unstable(
-    rungs: Sequence[Rung], spoken: Sequence[Rung], kind: Kind, answer_type: AnswerType, queries: tuple[str, ...]
+    rungs: Sequence[Rung],
+    spoken: Sequence[Rung],
+    kind: Kind,
+    answer_type: AnswerType,
+    queries: tuple[str, ...],
+    checked: bool,
 ) -> Judgement:
     """The answer that most rungs give, larger ones first among equals, those that stand in a quote before all others."""
-    judged = [(_judgement(rung, None, kind, answer_type, queries, rungs), rung) for rung in reversed(spoken)]
+    judged = [(_judgement(rung, None, kind, answer_type, queries, rungs, checked), rung) for rung in reversed(spoken)]
     if not judged:
         return Judgement(queries=queries, rungs=tuple(rungs))
     return max(judged, key=lambda pair: (pair[0].verified, _votes(pair[1], spoken, answer_type)))[0]
@@ -217,7 +232,13 @@ def speaks(rung: Rung, answer_type: AnswerType) -> bool:
 
 
 def _judgement(
-    first: Rung, second: Rung | None, kind: Kind, answer_type: AnswerType, queries: tuple[str, ...], rungs: Sequence[Rung]
+    first: Rung,
+    second: Rung | None,
+    kind: Kind,
+    answer_type: AnswerType,
+    queries: tuple[str, ...],
+    rungs: Sequence[Rung],
+    checked: bool,
 ) -> Judgement:
     answer = " ".join(first.verdict.answer.split())
     cited = first.cited
@@ -240,7 +261,7 @@ def _judgement(
         confidence=confidence,
         facts=cited,
         stable=second is not None,
-        verified=verified,
+        verified=verified or not checked,
         queries=queries,
         rungs=tuple(rungs),
         votes=len(votes),

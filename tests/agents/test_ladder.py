@@ -117,3 +117,26 @@ async def test_rungs_are_prefixes_of_each_other():
     question = "\n\nIs the question answerable"
     texts = sorted((call.messages[-1].content.split(question)[0] for call in model.calls[:-1]), key=len)
     assert all(longer.startswith(shorter) for shorter, longer in itertools.pairwise(texts))
+
+
+async def test_without_rungs_the_whole_ledger_is_judged_once_and_believed():
+    climbed, model = ladder(lambda prompt: says("Ada Lovelace", 1))
+    climbed.rungs = False
+    judged = await climbed.climb([fact(n, "Ada Lovelace wrote it.") for n in range(4)])
+    assert judged.answered
+    assert [shown(call) for call in model.calls] == [4]
+
+
+async def test_without_rungs_nothing_said_is_nothing_believed():
+    climbed, _ = ladder(lambda prompt: says(""))
+    climbed.rungs = False
+    assert not (await climbed.climb([fact(1, "Ada Lovelace wrote it.")])).stable
+
+
+async def test_without_checking_facts_and_answers_that_no_quote_holds_count():
+    climbed, model = ladder(lambda prompt: says("Grace Hopper", 1))
+    climbed.checked = False
+    judged = await climbed.climb([fact(1, "Ada Lovelace wrote it.", verified=False)])
+    assert judged.answered
+    assert judged.answer == "Grace Hopper"
+    assert all(shown(call) == 1 for call in model.calls)
