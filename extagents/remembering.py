@@ -17,7 +17,7 @@ from extagents import events
 from extagents.agents import memory_agent
 from extagents.agents.calls import gather
 from extagents.agents.memory_agent import Asked, Recalled, Scanned
-from extagents.agents.notebook import Notebook
+from extagents.agents.notebook import Notebook, settled
 from extagents.answers import same
 from extagents.ending import UNSTABLE
 from extagents.errors import StoreError
@@ -244,7 +244,8 @@ class _Passes:
                 workspace.halt(error.stopped_by)
             elif isinstance(error, CallFailed):
                 workspace.fatal = workspace.fatal or error
-        if not any(isinstance(result, Scanned) for result in results):
+        read = any(isinstance(result, Scanned) and result.failure is None for result in results)
+        if not read and not all(isinstance(result, Scanned) for result in results):
             return []
         return [
             result if isinstance(result, Scanned) else Scanned(head, failure=str(result))
@@ -280,7 +281,10 @@ class _Passes:
         Reports are stored before the notes that rest on them, so whatever the notes cite is there.
         """
         workspace = self.workspace
-        fresh = [self._known] * len(names)
+        # Notes of all lanes are larger than one head's: it starts from the best of them, and has room for its own.
+        room = int(memory_agent.SPARE * self.asked.budget)
+        start = settled(self._known, budget=room, pinned=memory_agent.numbers_of(self._known, self._pinned))
+        fresh = [start] * len(names)
         if not workspace.resumed:
             return fresh, 0
         reports = []

@@ -275,6 +275,25 @@ async def test_a_shard_that_cannot_be_read_costs_itself():
     assert any("could not be read" in notice for notice in answer.notices)
 
 
+async def test_a_later_pass_starts_from_as_many_notes_as_one_head_may_keep(monkeypatch):
+    monkeypatch.setenv("EXTAGENTS_MEMORY_TOKENS", "256")
+
+    def finds_much(prompt):
+        if isinstance(prompt.inputs, NotesInput):
+            return notes(prompt)
+        if isinstance(prompt.inputs, RecallInput):
+            return Verdict(answerable=False, answer="", confidence=0, facts=[], queries=["Where was Mirelle Tanager born?"])
+        lines = prompt.inputs.shard.sections[0].text.split(". ")[:3]
+        return Scan(facts=[ReportedFact(claim=line, quote=line, relevance=0.3) for line in lines], drop=[], plan="")
+
+    model = world.model(memory=finds_much)
+    await team(model, lanes=6, rounds=2).aask(world.QUESTION, world.corpus())
+    last = of(model, RecallInput)[-1].inputs
+    assert sum(len(fact.claim) // 4 for fact in last.facts) > 600
+    assert not of(model, NotesInput)
+    assert max(sum(len(fact.claim) // 4 for fact in call.inputs.notes) for call in of(model, ScanInput)) <= 256
+
+
 async def test_one_head_that_fails_leaves_the_others_what_they_read():
     def fails(prompt):
         return CallError("content_filter", "withheld") if getattr(prompt.inputs, "focus", "") else remembers(prompt)

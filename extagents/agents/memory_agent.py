@@ -16,7 +16,7 @@ from extagents.agents.calls import Desk, gather
 from extagents.agents.evidence import check_quotes, split, supporting
 from extagents.agents.notebook import Notebook, dropped, labelled, merged, noted, rewritten, settled
 from extagents.answers import fits
-from extagents.gate import CallFailed
+from extagents.gate import CallFailed, Stop
 from extagents.memory.ledger import fact_tokens
 from extagents.models.base import Prompt
 from extagents.prompts.loader import Language
@@ -168,7 +168,11 @@ async def scan(
     grown = replace(noted(lighter, facts), plan=" ".join(found.plan.split())[: 4 * asked.budget] or head.plan)
     usage = called.usage
     if grown.tokens > asked.budget:
-        grown, spent = await rewrite(asked, grown, budget=asked.budget, pinned=pinned, room=int(SPARE * asked.budget))
+        room = int(SPARE * asked.budget)
+        try:
+            grown, spent = await rewrite(asked, grown, budget=asked.budget, pinned=pinned, room=room)
+        except Stop:  # what the shard held is paid: it is kept without the rewriting, and the next call ends the run
+            grown, spent = settled(grown, budget=asked.budget, pinned=pinned, room=room), Usage()
         usage = usage + spent
     return Scanned(grown, facts, usage)
 

@@ -19,7 +19,7 @@ from extagents.agents.notebook import (
     settled,
 )
 from extagents.errors import CallError
-from extagents.gate import Account, Gate
+from extagents.gate import Account, BudgetEnded, Gate
 from extagents.models.extractive import ExtractiveModel
 from extagents.testing import ScriptedModel
 from extagents.types import Document, Fact, Notes, ReportedFact, Scan, Section, ShardText, Verdict
@@ -275,6 +275,19 @@ async def test_notes_that_outgrow_their_budget_are_rewritten_with_room_for_more(
     assert [call.output for call in work.desk.gate.model("memory").calls] == [Scan, Notes]
     assert done.notebook.tokens <= 80
     assert {1, 2, 3, 8} <= set(done.notebook.cited)
+
+
+async def test_a_budget_that_ends_before_the_rewriting_keeps_what_the_shard_held(monkeypatch):
+    async def ended(*args, **options):
+        raise BudgetEnded("over")
+
+    monkeypatch.setattr(memory_agent, "rewrite", ended)
+    said = Scan(facts=[ReportedFact(claim="Ada.", quote="Ada", relevance=0.9)], drop=[], plan="")
+    head = noted(Notebook(), [fact(n, relevance=0.1) for n in range(1, 12)])
+    work = asked(lambda _: said, budget=100)
+    done = await memory_agent.scan(work, head, shard("by Ada"), {}, focus="", shard="s1", round_=1)
+    assert 12 in done.notebook.cited
+    assert done.notebook.tokens <= 100
 
 
 async def test_a_shard_that_does_not_fit_is_read_in_halves_and_one_may_fail():
