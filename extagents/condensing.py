@@ -16,7 +16,7 @@ from extagents.packing import most_shard_tokens
 from extagents.types import Candidate, Compressed, Fact, ShardText, SinglePass
 from extagents.workspace import Workspace
 
-CONDENSED = 8_000  # tokens of compressed context that one pass reads, at most
+CONDENSED = 2_000  # tokens of compressed context that one pass reads, at most: more of it brought more wrong answers
 LEADS = 4  # passages of the index for each query, in what the quotes leave of them
 LED_BY_FACTS, LED_BY_QUERIES = 8, 6  # of the best facts, and of the open queries, so many are such queries
 NOTHING_FOUND = "Nothing in the input that matters to the question was found."
@@ -68,7 +68,9 @@ async def condense(workspace: Workspace) -> None:
 def _readable(workspace: Workspace, room: int) -> ShardText:
     """The compressed context as a shard of at most `room` tokens, the headers of its sections included."""
     corpus, tokens = workspace.corpus, room
-    places = [*workspace.ledger.ranked[:room], *_leads(workspace)]  # a quote takes a token at least
+    ledger = workspace.ledger
+    # Half is for what was found, half for leads; of what either leaves, the other takes. A quote takes a token at least.
+    places = [*ledger.knowledge(room // 2), *_leads(workspace), *ledger.ranked[:room]]
     while True:
         context = compress(places, corpus.documents, tokens=tokens, counter=corpus.counter)
         size = context.tokens + sum(header_tokens(span.title) for span in context.spans)
