@@ -564,7 +564,9 @@ class Coordinator:
         if self.settings.window is not None:
             window, notice = self.settings.window, ""
         else:
-            known = [(await gate.describe(role)).window for role in ("reader", "reasoner", "memory", "single", "fusion", "writer")]
+            known = [
+                (await gate.describe(role)).window for role in ("reader", "reasoner", "memory", "single", "fusion", "writer")
+            ]
             sizes = [size for size in known if size is not None]
             window = min(sizes, default=DEFAULT_WINDOW)
             notice = ""
