@@ -86,7 +86,7 @@ def compress(
         above = above or context.tokens > tokens
         corrected = tokens + fill.used - context.tokens
         target = min(corrected, target - 1) if context.tokens > tokens else max(corrected, target + 1)
-    if len(best.facts) < len(known):
+    if len(best.facts) < len(known) and granularity in ("auto", "word"):
         # Parts count more than the whole: all quotes may fit though they seemed not to.
         fill, context = tried(tokens + tokens // 4 + 16, "word")
         best = context if not fill.refused and context.tokens <= tokens else best

@@ -74,6 +74,15 @@ def test_a_sentence_that_does_not_fit_leaves_its_quote():
     assert context.text.endswith("\nforty years")
 
 
+def test_paragraphs_that_were_asked_for_stay_though_all_quotes_alone_would_fit():
+    documents = [doc(BIRDS, f"d{n}") for n in range(6)]
+    found = [fact(document, "forty years") for document in documents]
+    quotes = compress(found, documents, tokens=10_000, granularity="word", counter=COUNTER)
+    context = compress(found, documents, tokens=quotes.tokens, granularity="paragraph", counter=COUNTER)
+    assert BIRDS.split("\n")[0] in context.text
+    assert len(context.facts) < len(found)
+
+
 def test_spans_stand_in_the_order_of_the_input_with_marks_for_what_is_left_out():
     documents = [doc(BIRDS, "b"), doc(BIRDS, "a")]
     found = [fact(documents[1], "Few birds do."), fact(documents[0], "She kept nine."), fact(documents[0], "Ravens live long.")]
