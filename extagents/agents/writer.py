@@ -15,13 +15,14 @@ from extagents import prompts
 from extagents.agents.calls import Desk
 from extagents.agents.composition import Sentence, said_before
 from extagents.models.base import Prompt
-from extagents.prose import cleaned, numbers_hold, sentences_of
+from extagents.prose import cleaned, numbers_hold, sentences_of, words_in
 from extagents.text import is_cjk
 from extagents.types import Fact, Outline, OutlineInput, OutlineMergeInput, SectionInput, WrittenSection
 
 OFF_TOPIC = 0.35  # relevance below which a fact that no section takes is left out
 ALIKE = 72.0  # rapidfuzz score from which a sentence without a valid number of a fact is taken to rest on one
 LONGEST_TITLE = 100  # characters
+SHORTEST = 3  # words: less beside another sentence is an interjection, or what a full stop too many cut off
 
 _WORD = re.compile(r"\w+")
 
@@ -196,6 +197,8 @@ def checked_section(written: WrittenSection, facts: Sequence[Fact], *, before: I
         named = tuple(dict.fromkeys(facts[n - 1] for n in sentence.facts if 0 < n <= len(facts)))
         new_paragraph = sentence.new_paragraph and bool(kept)
         pieces = sentences_of(cleaned(sentence.text))
+        if len(pieces) > 1:
+            pieces = [text for text in pieces if words_in(text) >= SHORTEST]
         for text in pieces:
             rests_on = resting(text, named, facts) if len(pieces) > 1 or not named else named
             if not rests_on:
