@@ -8,6 +8,7 @@ own.
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import json
 import os
 import sys
@@ -101,13 +102,24 @@ class Memory:
             self.noted.update(self.kept)
 
 
-async def ours(question: str, documents: Sequence[Document], model: Simulated, settings: Settings) -> Row:
-    """One run of the coordinator, in memory."""
-    memory = Watched(open_memory("memory://"))
+class Reproducible(Watched):
+    """A memory in this process whose secret follows from a name, and with it the fences in prompts and simllm's draws."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(open_memory("memory://"))
+        self._secret = hashlib.blake2b(name.encode(), digest_size=32).digest()
+
+    async def secret(self) -> bytes:
+        return self._secret
+
+
+async def ours(name: str, question: str, documents: Sequence[Document], model: Simulated, settings: Settings) -> Row:
+    """One run of the coordinator, in memory; the same for the same name, so that variants differ only where they do."""
+    memory = Reproducible(name)
     model.watched.append(memory)
     team = Coordinator(model, memory=cast(Any, memory), settings=settings)
     try:
-        answer: Answer = await team.aask(question, list(documents))
+        answer: Answer = await team.aask(question, list(documents), run=name)
     finally:
         await team.aclose()
         await memory.aclose()
@@ -169,7 +181,9 @@ async def run(loop: str, job: Job, setting: Setting, asked: datasets.Question, d
                 outcome = await published(loop, asked.text, documents, model, setting)
             else:
                 update = {"window": setting.window, "concurrency": setting.concurrency, "output_tokens": setting.output_tokens}
-                outcome = await ours(asked.text, documents, model, settings.model_copy(update=update))
+                outcome = await ours(
+                    f"{job.seed} {job.question}", asked.text, documents, model, settings.model_copy(update=update)
+                )
                 outcome["noted"], outcome["kept"] = len(memory.noted), len(memory.kept & memory.noted)
     except Exception as error:  # noqa: BLE001 - a failed run counts as a wrong answer and is shown
         failure = f"{type(error).__name__}: {error}"[:300]
