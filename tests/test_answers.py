@@ -153,3 +153,14 @@ def test_every_item_of_a_list_has_to_stand_somewhere():
 def test_a_name_that_begins_with_no_is_expected_in_a_quote():
     assert quotable("lookup", "name", "No Such Band")
     assert not quotable("lookup", "name", "No")
+
+
+def test_an_ordinary_answer_as_markdown_has_its_references():
+    from extagents.types import Answer, Citation
+
+    cited = Citation(document="a.pdf", start=10, end=14, page=3, quote="so\nit is", title="Report")
+    plain = Citation(document="b.txt", start=0, end=4, page=None, quote="also")
+    answer = Answer(answer="Yes", answered=True, confidence=1, kind="lookup", strategy="fused", citations=(cited, plain))
+    assert answer.markdown == "Yes\n\n## References\n\n1. Report (a.pdf), p. 3: “so it is”\n2. b.txt, 0–4: “also”\n"
+    assert "title" not in answer.model_dump()["citations"][0]
+    assert answer.model_copy(update={"answer": ""}).markdown == ""

@@ -192,7 +192,7 @@ def cite(answer: str, facts: Sequence[Fact], documents: Mapping[str, Document]) 
         if document.text[fact.start : fact.end] != fact.quote:
             continue
         citation = Citation(
-            document=fact.document, start=fact.start, end=fact.end, page=fact.page, quote=fact.quote, verified=True
+            document=fact.document, start=fact.start, end=fact.end, page=fact.page, quote=fact.quote, title=fact.title
         )
         if citation not in citations:
             citations.append(citation)
