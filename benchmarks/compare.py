@@ -55,9 +55,8 @@ def jobs(options: argparse.Namespace, loops: tuple[str, ...], folder: Path) -> t
     """The runs that the options ask for; derived sets are written into the folder."""
     extra = ["--prefill", str(options.prefill), "--slots", str(options.slots)]
     extra += [part for constant in options.set for part in ("--set", constant)]
-    label = " ".join(
-        [f"{options.tokens // 1000}K", *options.set, *([f"prefill={options.prefill:g}"] * (options.prefill != 20_000))]
-    )
+    gpu = [f"{name}={value:g}" for name, value, usual in usuals(options) if value != usual]
+    label = " ".join([f"{options.tokens // 1000}K", *options.set, *gpu])
     setting = Setting(
         tools=options.tools,
         tokens=options.tokens,
@@ -78,6 +77,16 @@ def jobs(options: argparse.Namespace, loops: tuple[str, ...], folder: Path) -> t
                     for profile in options.profiles.split(","):
                         made.append(Job(path, name, profile, seed, question, loops))
     return made, setting
+
+
+def usuals(options: argparse.Namespace) -> list[tuple[str, float, float]]:
+    """What changes a run beside its input: name, value, and the value that a label leaves unsaid."""
+    return [
+        ("prefill", options.prefill, 20_000),
+        ("slots", options.slots, 256),
+        ("window", options.window, 32_768),
+        ("concurrency", options.concurrency, 256),
+    ]
 
 
 def sets(
