@@ -30,7 +30,7 @@ from extagents.workspace import Workspace
 
 SHARDS_A_LANE = 4  # a lane reads so many shards or more: what it noted in one has to be of use in the next
 MOST_BATCHES = 6  # of facts that are folded into notes, best facts first: each costs a call that waits for the one before
-MERGED_SHARE = 0.5  # of the window, for the notes of all lanes together; what is left is for the quotes they rest on, best first
+MERGED_SHARE = 0.5  # of the window, for the notes of all lanes together; the rest is for the quotes they rest on, best first
 
 
 async def remember(workspace: Workspace) -> None:
