@@ -1,10 +1,13 @@
 """What to read next, and when to stop: best first, gated, and over rounds.
 
 Waves double in size where reading may stop early; otherwise everything is read once. After that, rounds re-read what new names
-and open queries point at, and from the third on everything, until the verdict is settled or nothing new can be asked.
+and open queries point at and, while the question is open, the likeliest part of the input; later ones search what nobody has
+read with knowledge. They end when the verdict is settled, nothing new can be asked, or the rounds are used up.
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 from extagents.types import Fact
 from extagents.workspace import Wave, Workspace
@@ -13,7 +16,11 @@ PUBLISHED_ROUNDS = 5  # T of ExtAgents
 FIRST_WAVE = 8_000  # tokens of the first wave where reading may stop early; every further one is twice as large
 NEEDED_WAVES = {"quick": 1, "balanced": 2}  # successive waves that must leave the same stable and verified verdict
 RELEVANT = 0.5  # of the best fact's relevance, from which a new one is worth another wave where only evidence is wanted
-ROUND_THAT_READS_ALL = 3  # from this round on, an unresolved question re-reads what nothing points at, too
+ROUND_THAT_READS_ALL = 3  # from this round on, the memory agent's passes re-read what nothing points at, too
+ROUND_THAT_READS_MORE = 3  # from this round on, an open question re-reads what is neither pointed at nor likely, too
+GATED_SHARE = 0.1  # of the input that a round re-reads at most because names and open queries point at it
+LIKELY_SHARE = 0.1  # of the input, the likeliest by then, that an open question re-reads beside that
+MORE_SHARE = 0.5  # of the input that such a round reads in the search for what nobody noticed
 
 
 def next_wave(workspace: Workspace) -> Wave | None:
@@ -31,15 +38,41 @@ def next_wave(workspace: Workspace) -> Wave | None:
     if workspace.phase > most_rounds(workspace):
         return None
     unanswered = workspace.judged and not workspace.judgement.answered
-    unanswered = unanswered and (not pointed or workspace.phase >= ROUND_THAT_READS_ALL)
-    everything = settings.rounds == "all" or "gate" in settings.without or unanswered
+    everything = settings.rounds == "all" or "gate" in settings.without
     if everything and kind != "summary":
-        seen = set(pointed)
-        rest = frontier.order(position for position in range(len(workspace.shards)) if position not in seen)
-        pointed = [*pointed, *rest]
+        pointed = list(dict.fromkeys((*pointed, *frontier.order(range(len(workspace.shards))))))
+    elif workspace.judged:
+        total = sum(shard.tokens for shard in workspace.shards)
+        gated = _best(workspace, pointed, GATED_SHARE * total)
+        again = _again(workspace, total, blind=not pointed) if unanswered else []
+        pointed = list(dict.fromkeys((*again, *gated)))
     pointed = [position for position in pointed if workspace.rounds_of.get(position, 0) < most_rounds(workspace)]
     reason = "everything again, with what is known" if everything else "what new names and open queries point at"
     return Wave(tuple(pointed), reason) if pointed else None
+
+
+def _again(workspace: Workspace, total: int, *, blind: bool) -> list[int]:
+    """What an open question re-reads though nothing points at it: the likeliest part of the input; from the third round on, or
+    where nothing points anywhere (`blind`), also half of the input, first what no reader has read with knowledge."""
+    frontier = workspace.frontier
+    assert frontier is not None
+    order = frontier.order(range(len(workspace.shards)))
+    likely = _best(workspace, order, LIKELY_SHARE * total)
+    if not blind and workspace.phase < ROUND_THAT_READS_MORE:
+        return likely
+    least = sorted(order, key=lambda position: workspace.rounds_of.get(position, 0))
+    return [*likely, *_best(workspace, least, MORE_SHARE * total)]
+
+
+def _best(workspace: Workspace, positions: Sequence[int], tokens: float) -> list[int]:
+    """The first of the positions until they hold so many tokens, the one that goes beyond included."""
+    chosen: list[int] = []
+    for position in positions:
+        if tokens <= 0:
+            break
+        chosen.append(position)
+        tokens -= workspace.shards[position].tokens
+    return chosen
 
 
 def most_rounds(workspace: Workspace) -> int:
@@ -55,14 +88,10 @@ def _unread_wave(workspace: Workspace, pointed: list[int]) -> Wave:
     if not stops_early(workspace):
         return Wave(tuple(order), "everything once, best first")
     workspace.wave_tokens = 2 * workspace.wave_tokens or FIRST_WAVE
-    chosen: list[int] = []
-    tokens = 0
-    for position in order:
-        chosen.append(position)
-        tokens += workspace.shards[position].tokens
-        if tokens >= workspace.wave_tokens:
-            break
-    again = [position for position in pointed if position not in workspace.unread and position not in workspace.failed]
+    chosen = _best(workspace, order, workspace.wave_tokens)
+    ungated = "gate" in workspace.settings.without
+    again = sorted(workspace.rounds_of) if ungated else _best(workspace, pointed, workspace.wave_tokens)
+    again = [position for position in again if position not in workspace.unread and position not in workspace.failed]
     again = [position for position in again if workspace.rounds_of[position] < most_rounds(workspace)]
     return Wave((*again, *chosen), "best first")
 
