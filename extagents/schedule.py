@@ -1,15 +1,16 @@
 """What to read next, and when to stop: best first, gated, and over rounds.
 
 Waves double in size where reading may stop early; otherwise everything is read once. After that, rounds re-read what new names
-and open queries point at and, while the question is open, the likeliest part of the input; later ones search what nobody has
-read with knowledge. They end when the verdict is settled, nothing new can be asked, or the rounds are used up.
+and open queries point at and, while the question is open, the likeliest passages in small shards; the third also searches half
+of the input, first what nobody has read with knowledge. They end when the verdict is settled or the rounds are used up.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from extagents.types import Fact
+from extagents.focusing import focused
+from extagents.types import Fact, Shard
 from extagents.workspace import Wave, Workspace
 
 PUBLISHED_ROUNDS = 5  # T of ExtAgents
@@ -17,10 +18,9 @@ FIRST_WAVE = 8_000  # tokens of the first wave where reading may stop early; eve
 NEEDED_WAVES = {"quick": 1, "balanced": 2}  # successive waves that must leave the same stable and verified verdict
 RELEVANT = 0.5  # of the best fact's relevance, from which a new one is worth another wave where only evidence is wanted
 ROUND_THAT_READS_ALL = 3  # from this round on, the memory agent's passes re-read what nothing points at, too
-ROUND_THAT_READS_MORE = 3  # from this round on, an open question re-reads what is neither pointed at nor likely, too
+ROUND_THAT_READS_MORE = 3  # in this round an open question re-reads what is neither pointed at nor likely, too
 GATED_SHARE = 0.1  # of the input that a round re-reads at most because names and open queries point at it
-LIKELY_SHARE = 0.1  # of the input, the likeliest by then, that an open question re-reads beside that
-MORE_SHARE = 0.5  # of the input that such a round reads in the search for what nobody noticed
+MORE_SHARE = 0.5  # of the input that the third round reads in the search for what nobody noticed
 
 
 def next_wave(workspace: Workspace) -> Wave | None:
@@ -39,29 +39,30 @@ def next_wave(workspace: Workspace) -> Wave | None:
         return None
     unanswered = workspace.judged and not workspace.judgement.answered
     everything = settings.rounds == "all" or "gate" in settings.without
+    focus: tuple[Shard, ...] = ()
+    reason = "what new names and open queries point at"
     if everything and kind != "summary":
         pointed = list(dict.fromkeys((*pointed, *frontier.order(range(len(workspace.shards))))))
+        reason = "everything again, with what is known"
     elif workspace.judged:
         total = sum(shard.tokens for shard in workspace.shards)
-        gated = _best(workspace, pointed, GATED_SHARE * total)
-        again = _again(workspace, total, blind=not pointed) if unanswered else []
-        pointed = list(dict.fromkeys((*again, *gated)))
+        again: list[int] = []
+        if unanswered and workspace.phase == ROUND_THAT_READS_MORE:
+            order = frontier.order(range(len(workspace.shards)))
+            least = sorted(order, key=lambda position: workspace.rounds_of.get(position, 0))
+            again = _best(workspace, least, MORE_SHARE * total)
+        if unanswered and "best_first" not in settings.without:
+            focus = _focus(workspace)
+            reason = "what is pointed at, and the likeliest passages in small shards"
+        pointed = list(dict.fromkeys((*_best(workspace, pointed, GATED_SHARE * total), *again)))
     pointed = [position for position in pointed if workspace.rounds_of.get(position, 0) < most_rounds(workspace)]
-    reason = "everything again, with what is known" if everything else "what new names and open queries point at"
-    return Wave(tuple(pointed), reason) if pointed else None
+    return Wave(tuple(pointed), reason, focus) if pointed or focus else None
 
 
-def _again(workspace: Workspace, total: int, *, blind: bool) -> list[int]:
-    """What an open question re-reads though nothing points at it: the likeliest part of the input; from the third round on, or
-    where nothing points anywhere (`blind`), also half of the input, first what no reader has read with knowledge."""
-    frontier = workspace.frontier
-    assert frontier is not None
-    order = frontier.order(range(len(workspace.shards)))
-    likely = _best(workspace, order, LIKELY_SHARE * total)
-    if not blind and workspace.phase < ROUND_THAT_READS_MORE:
-        return likely
-    least = sorted(order, key=lambda position: workspace.rounds_of.get(position, 0))
-    return [*likely, *_best(workspace, least, MORE_SHARE * total)]
+def _focus(workspace: Workspace) -> tuple[Shard, ...]:
+    looked_for = (*workspace.judgement.queries, *workspace.open_queries)
+    most = workspace.settings.shard_tokens
+    return focused(workspace.corpus, workspace.plan.queries, looked_for, round_=workspace.phase, most=most)
 
 
 def _best(workspace: Workspace, positions: Sequence[int], tokens: float) -> list[int]:

@@ -20,6 +20,7 @@ from extagents.agents.reasoner import Judgement, Ladder
 from extagents.corpus.corpus import Corpus
 from extagents.errors import ModelError, StoreError
 from extagents.executors.base import Executor
+from extagents.focusing import Homes
 from extagents.frontier import Frontier
 from extagents.gate import Account, CallFailed, Gate, Stop
 from extagents.memory.base import Manifest, Memory, RunRecord
@@ -57,10 +58,11 @@ class Halted(Stop):
 
 @dataclass(frozen=True, slots=True)
 class Wave:
-    """One superstep of reading: which shards, and why."""
+    """One superstep of reading: which shards of the packing, which of a focus, and why."""
 
     positions: tuple[int, ...]
     reason: str
+    focused: tuple[Shard, ...] = ()
 
 
 @dataclass(slots=True)
@@ -118,6 +120,7 @@ class Workspace:
     stored_plan: Plan | None = None
     _stored: dict[tuple[int, str, str], Report] = field(default_factory=dict)
     _alarm: asyncio.TimerHandle | None = None
+    _homes: Homes | None = None
 
     # ------------------------------------------------------------------ opening
 
@@ -245,6 +248,18 @@ class Workspace:
         question = ReaderQuestion.model_construct(core=self.plan.core, knowledge=knowledge, open_queries=queries)
         asked = hash((*(fact.claim for fact in knowledge), None, *queries))
         jobs = [job for position in wave.positions if (job := self._job(position, question, asked)) is not None]
+        jobs += [
+            ReadJob(
+                run=self.run_id,
+                shard=shard,
+                round=self.phase,
+                wave=self.wave,
+                questions=(question,),
+                answer_type=self.plan.answer_type,
+                focused=True,
+            )
+            for shard in wave.focused
+        ]
         self._queue = deque(jobs)
         lanes = min(len(jobs), self.readers)
         if jobs:
@@ -289,7 +304,7 @@ class Workspace:
                 self._queue.clear()
             else:
                 count += 1
-                self.note(job.shard, report)
+                self.note(job.shard, report, focused=job.focused)
         return count
 
     async def _read(self, job: ReadJob) -> Report:
@@ -304,6 +319,9 @@ class Workspace:
             await self.memory.post(report)
             return report
         report = await self.executor.read(job, prompt, sources, self.desk)
+        if job.focused:
+            self._homes = self._homes or Homes(self.corpus, self.shards)
+            report = self._homes.settled(report)
         await self.memory.post(report, cache_key=key if report.failure is None else None)
         return report
 
@@ -311,20 +329,16 @@ class Workspace:
         """The report that an earlier, unfinished part of this run posted for the shard, if it did."""
         return self._stored.get((round_, shard.id, version))
 
-    def note(self, shard: Shard, report: Report) -> None:
-        """Books a shard's report: coverage, failures, and the facts for the ledger at the end of the wave."""
-        position = self._positions[shard.id]
+    def note(self, shard: Shard, report: Report, *, focused: bool = False) -> None:
+        """Books a shard's report: coverage, failures, and the facts for the ledger at the end of the wave.
+
+        What is `focused` was read before: it changes no coverage, and where it fails nothing is lost.
+        """
         self._reported.append(report)
         if report.failure is None:
             self.rounds = max(self.rounds, report.round)
-        if report.partly is not None:
-            self.partly[position] = report.partly
-        first = self.unread.pop(position, position) is None
-        if report.failure is None and (first or position in self.failed):
-            self.failed.pop(position, None)
-            self.tokens_read += shard.tokens
-        elif report.failure is not None and first:
-            self.failed[position] = report.failure
+        if not focused:
+            self._cover(self._positions[shard.id], report)
         self.emit(
             events.ShardRead(
                 shard=shard.id,
@@ -338,6 +352,17 @@ class Workspace:
                 usage=self.account.usage,
             )
         )
+
+    def _cover(self, position: int, report: Report) -> None:
+        """Counts the shard as read or failed."""
+        if report.partly is not None:
+            self.partly[position] = report.partly
+        first = self.unread.pop(position, position) is None
+        if report.failure is None and (first or position in self.failed):
+            self.failed.pop(position, None)
+            self.tokens_read += self.shards[position].tokens
+        elif report.failure is not None and first:
+            self.failed[position] = report.failure
 
     def every_shard_failed(self, reason: str) -> ModelError:
         """The error of a run in which nothing could be read."""
@@ -360,7 +385,11 @@ class Workspace:
         await self.store_events()
         findings = [(report, report.findings[0]) for report in reports if report.findings]
         self.open_queries = ranked_queries(findings)
-        self.continued = tuple(self._positions[report.shard] for report, finding in findings if finding.continues)
+        self.continued = tuple(
+            self._positions[report.shard]
+            for report, finding in findings
+            if finding.continues and report.shard in self._positions
+        )
         if self.fresh:
             self.emit(events.FactsFound(facts=self.fresh, total=len(self.ledger)))
 

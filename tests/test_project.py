@@ -45,6 +45,7 @@ BELONGS = {
     "scribe": "graph",
     "condensing": "graph",
     "confidence": "graph",
+    "focusing": "graph",
     "estimate": "coordinator",
     "__main__": "cli",
 }

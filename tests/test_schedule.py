@@ -4,10 +4,20 @@ from types import SimpleNamespace
 from typing import Any
 
 from extagents.agents.reasoner import Judgement
-from extagents.schedule import GATED_SHARE, LIKELY_SHARE, MORE_SHARE, next_wave
+from extagents.corpus.corpus import Corpus
+from extagents.schedule import GATED_SHARE, MORE_SHARE, next_wave
 from extagents.settings import Settings
+from extagents.types import Document
 
 SHARDS = 100
+CORPUS = Corpus.load(
+    [
+        Document(id="mill", title="Mill", text="The mill of Oskerby was built by Saul Renn."),
+        Document(id="bell", title="Bell", text="The bell of Oskerby was cast in Pellow."),
+        Document(id="rain", title="Rain", text="It rained all summer long."),
+    ],
+    cache=False,
+)
 ANSWERED = Judgement(answer="Oskerby", stable=True, verified=True)
 
 
@@ -30,7 +40,8 @@ def workspace(pointed: list[int], **changes: Any) -> Any:
         "fatal": None,
         "frontier": Pointer(pointed),
         "settings": Settings(effort="thorough"),
-        "plan": SimpleNamespace(kind="multi_hop"),
+        "plan": SimpleNamespace(kind="multi_hop", queries=["mill of Oskerby"]),
+        "corpus": CORPUS,
         "request": SimpleNamespace(goal="answer"),
         "judged": True,
         "judgement": Judgement(),
@@ -48,26 +59,32 @@ def workspace(pointed: list[int], **changes: Any) -> Any:
     return SimpleNamespace(**{**made, **changes})
 
 
-def test_an_open_question_reads_the_likeliest_part_again_and_the_best_of_what_is_pointed_at():
+def test_an_open_question_focuses_beside_the_best_of_what_is_pointed_at():
     wave = next_wave(workspace(list(range(60))))
     assert wave is not None
-    likely, gated = int(SHARDS * LIKELY_SHARE), int(SHARDS * GATED_SHARE)
-    assert set(wave.positions) == {*range(SHARDS - likely, SHARDS), *range(gated)}
-    assert len(wave.positions) == len(set(wave.positions))
+    assert wave.positions == tuple(range(int(SHARDS * GATED_SHARE)))
+    assert [piece.document for shard in wave.focused for piece in shard.pieces] == [0, 1]
 
 
-def test_where_nothing_points_anywhere_an_open_question_reads_the_better_half_again():
-    wave = next_wave(workspace([]))
+def test_without_the_index_order_nothing_is_focused_on():
+    wave = next_wave(workspace([4], settings=Settings(effort="thorough", without=frozenset({"best_first"}))))
     assert wave is not None
-    assert sorted(wave.positions) == list(range(SHARDS - int(SHARDS * MORE_SHARE), SHARDS))
+    assert (wave.positions, wave.focused) == ((4,), ())
 
 
-def test_later_rounds_reach_first_what_nobody_read_with_knowledge():
+def test_where_nothing_is_pointed_at_and_nothing_is_likely_reading_ends():
+    assert next_wave(workspace([], corpus=CORPUS, plan=SimpleNamespace(kind="multi_hop", queries=["zebra"]))) is None
+
+
+def test_the_third_round_reaches_first_what_nobody_read_with_knowledge():
     known = {**dict.fromkeys(range(SHARDS), 1), **dict.fromkeys(range(20, SHARDS), 2)}
     wave = next_wave(workspace([99], phase=2, rounds_of=known))
     assert wave is not None
     assert set(range(20)) < set(wave.positions)
-    assert len(wave.positions) < SHARDS
+    assert len(wave.positions) == int(SHARDS * MORE_SHARE)
+    later = next_wave(workspace([99], phase=3, rounds_of=known))
+    assert later is not None
+    assert later.positions == (99,)
 
 
 def test_without_the_gate_everything_is_read_again():
@@ -90,7 +107,7 @@ def test_a_question_answered_from_one_fact_reads_only_what_is_pointed_at():
 
 def test_no_shard_is_read_more_often_than_there_are_rounds():
     spent = {**dict.fromkeys(range(SHARDS), 1), SHARDS - 1: 5, 3: 5}
-    wave = next_wave(workspace([3, 4], rounds_of=spent))
+    wave = next_wave(workspace([3, 4], phase=2, rounds_of=spent))
     assert wave is not None
     assert not {SHARDS - 1, 3} & set(wave.positions)
     assert 4 in wave.positions

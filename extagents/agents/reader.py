@@ -30,7 +30,7 @@ MOST_QUERIES = 3
 
 @dataclass(frozen=True, slots=True)
 class ReadJob:
-    """One shard to be read in one wave, with what the others knew before that wave."""
+    """One shard to be read in one wave, with what the others knew before that wave. `focused`: it is none of the packing's."""
 
     run: str
     shard: Shard
@@ -38,6 +38,7 @@ class ReadJob:
     wave: int
     questions: tuple[ReaderQuestion, ...]
     answer_type: AnswerType
+    focused: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,6 +38,12 @@ def header_tokens(title: str) -> int:
     return min(len(title), _TITLE_CHARACTERS) // 3 + 12
 
 
+def shard_id(documents: Sequence[Document], pieces: Iterable[Piece]) -> str:
+    """The name of a shard of these pieces, 16 hexadecimal digits: the same pieces of the same documents, the same name."""
+    identity = "\n".join(f"{documents[piece.document].id}\t{piece.start}\t{piece.end}" for piece in pieces)
+    return hashlib.blake2b(identity.encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
+
+
 def pack(
     documents: Sequence[Document], *, shard_tokens: int, counter: TokenCounter, counts: Counts | None = None
 ) -> list[Shard]:
@@ -156,8 +162,7 @@ class _Packer:
 
     def _close(self) -> None:
         if self._pieces:
-            identity = "\n".join(f"{self._documents[p.document].id}\t{p.start}\t{p.end}" for p in self._pieces)
-            name = hashlib.blake2b(identity.encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
+            name = shard_id(self._documents, self._pieces)
             shard = Shard(id=name, position=len(self._shards), pieces=tuple(self._pieces), tokens=self._used)
             self._shards.append(shard)
         self._packed += self._used
