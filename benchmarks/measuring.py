@@ -120,6 +120,7 @@ async def ours(name: str, question: str, documents: Sequence[Document], model: S
     team = Coordinator(model, memory=cast(Any, memory), settings=settings)
     try:
         answer: Answer = await team.aask(question, list(documents), run=name)
+        record = await memory.load_run(name)
     finally:
         await team.aclose()
         await memory.aclose()
@@ -133,6 +134,7 @@ async def ours(name: str, question: str, documents: Sequence[Document], model: S
         "quotes": [citation.quote for citation in answer.citations],
         "cited": sorted({citation.document for citation in answer.citations}),
         "notices": list(answer.notices),
+        "signals": record.state.get("signals", []) if record is not None else [],
     }
 
 

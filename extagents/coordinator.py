@@ -434,7 +434,7 @@ class Coordinator:
         self._workspaces.pop(workspace.key, None)
         workspace.release()
         status: Literal["partial", "done"] = "partial" if answer.partial else "done"
-        state = workspace.state("done")
+        state = {**workspace.state("done"), "signals": workspace.signals}
         try:
             await workspace.memory.update_run(
                 workspace.run_id, status=status, state=state, answer=answer.model_dump(mode="json")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from extagents import events
+from extagents import confidence, events
 from extagents.agents import fusion
 from extagents.agents.reasoner import Judgement
 from extagents.errors import StoreError
@@ -14,8 +14,6 @@ from extagents.types import Answer, Candidate, Coverage
 from extagents.workspace import Workspace
 from extagents.writing import write
 
-UNSTABLE = 0.5  # confidence of an answer that no second prompt repeated is at most this
-
 
 async def fuse(workspace: Workspace) -> Answer:
     """The answer that is given, with citations checked once more and an exact account of what was read."""
@@ -23,10 +21,11 @@ async def fuse(workspace: Workspace) -> Answer:
     workspace.emit(events.Progress(phase="fuse", usage=workspace.account.usage))
     judgement = await _last_judgement(workspace)
     if judgement.answer and judgement.verified and (judgement.stable or leads(judgement) or workspace.stopped_by):
-        confidence = judgement.confidence if judgement.stable else min(UNSTABLE, judgement.confidence)
+        workspace.judgement = judgement
         workspace.candidates.append(
-            Candidate(path="ladder", answer=judgement.answer, confidence=confidence, facts=judgement.facts)
+            Candidate(path="ladder", answer=judgement.answer, confidence=judgement.confidence, facts=judgement.facts)
         )
+    weigh(workspace)
     verified = [fact for fact in workspace.ledger.ranked if fact.verified]
     written: list[str] = []
 
@@ -39,7 +38,7 @@ async def fuse(workspace: Workspace) -> Answer:
         outcome = (
             await fusion.fuse(
                 workspace.plan,
-                workspace.candidates,
+                given(workspace),
                 verified,
                 workspace.desk,
                 schema=workspace.request.schema,
@@ -77,6 +76,29 @@ async def fuse(workspace: Workspace) -> Answer:
         data=outcome.data,
         **reckoning(workspace),
     )
+
+
+def weigh(workspace: Workspace) -> None:
+    """Gives every candidate its calibrated confidence, and keeps with the run what that rests on."""
+    known = [confidence.signals(workspace, candidate) for candidate in workspace.candidates]
+    workspace.signals = [told.model_dump() for told in known]
+    pairs = zip(workspace.candidates, known, strict=True)
+    workspace.candidates = [one.model_copy(update={"confidence": confidence.calibrated(told)}) for one, told in pairs]
+
+
+def given(workspace: Workspace) -> list[Candidate]:
+    """The candidates that an answer may be made of; none, with a notice, where they are more likely wrong than right.
+
+    What the ladder is sure of always counts, and a run that was told to end gives the best that it has.
+    """
+    candidates = workspace.candidates
+    if not candidates or workspace.stopped_by is not None or workspace.judgement.answered:
+        return candidates
+    best = max(candidates, key=lambda candidate: candidate.confidence)
+    if best.confidence >= confidence.LEAST:
+        return candidates
+    workspace.notice(f"What was found points to an answer, but too weakly to give it ({best.answer}).")
+    return []
 
 
 def end_reading(workspace: Workspace) -> list[str]:

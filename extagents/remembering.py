@@ -19,7 +19,6 @@ from extagents.agents.calls import gather
 from extagents.agents.memory_agent import Asked, Recalled, Scanned
 from extagents.agents.notebook import Notebook, settled
 from extagents.answers import same
-from extagents.ending import UNSTABLE
 from extagents.errors import StoreError
 from extagents.gate import CallFailed, Stop
 from extagents.packing import notes_budget
@@ -30,6 +29,7 @@ from extagents.workspace import Workspace
 
 SHARDS_A_LANE = 4  # a lane reads so many shards or more: what it noted in one has to be of use in the next
 MOST_BATCHES = 6  # of facts that are folded into notes, best facts first: each costs a call that waits for the one before
+UNSTABLE = 0.5  # confidence of an answer that no second prompt repeated is at most this
 MERGED_SHARE = 0.5  # of the window, for the notes of all lanes together; the rest is for the quotes they rest on, best first
 
 

@@ -90,6 +90,7 @@ class Workspace:
     ledger: Ledger = field(default_factory=Ledger)
     judgement: Judgement = field(default_factory=Judgement)
     candidates: list[Candidate] = field(default_factory=list)
+    signals: list[dict[str, Any]] = field(default_factory=list)
     passed: SinglePass | None = None
     streak: int = 0
     wave: int = -1

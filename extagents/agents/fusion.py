@@ -69,9 +69,12 @@ async def fuse(
         return filled(Outcome(best.answer, best.confidence, best.facts, notices=(notice,)), schema)
     cited = tuple(shown[number - 1] for number in dict.fromkeys(fused.facts) if 0 < number <= len(shown))
     if not fused.answerable or not fused.answer.strip():
-        return Outcome() if best is None else filled(Outcome(best.answer, best.confidence, best.facts), schema)
+        if best is None or not _settled(plan, candidates):  # none of them: what they rest on supports no answer
+            return Outcome()
+        return filled(Outcome(best.answer, best.confidence, best.facts), schema)
     facts = cited or (best.facts if best else shown[:MOST_CITATIONS])
-    confidence = min(fused.confidence, best.confidence) if best else fused.confidence
+    chosen = next((c for c in candidates if compatible(fused.answer, c.answer, plan.answer_type)), best)
+    confidence = chosen.confidence if chosen else fused.confidence
     data = getattr(fused, "data", None)
     if best is None or _supported(fused.answer, candidates, shown, plan):
         return filled(Outcome(fused.answer.strip(), confidence, facts, data), schema)
@@ -138,7 +141,7 @@ def fusion_prompt(
         output,
         slots={
             "question": plan.core,
-            "candidates": prompts.show_candidates(candidates),
+            "candidates": prompts.show_candidates(candidates, facts),
             "facts": prompts.show_facts(facts),
             "instructions": plan.instructions or prompts.show_list(()),
         },

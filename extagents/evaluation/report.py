@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from html import escape
 from typing import Any
 
-from extagents.evaluation.statistics import Interval, bootstrap, calibration_error, paired, reliability, wilson
+from extagents.evaluation.statistics import Bin, Interval, bootstrap, calibration_error, paired, reliability, wilson
 
 Row = dict[str, Any]
 Line = dict[str, Any]
@@ -260,4 +260,32 @@ def plot(rows: Sequence[Row]) -> str:
         y = 24 + 18 * number
         drawn.append(f'<circle cx="{WIDTH - 140}" cy="{y - 4}" r="4" fill="{colour}"/>')
         drawn.append(f'<text x="{WIDTH - 130}" y="{y}">{escape(loop)}</text>')
+    return "\n".join([*drawn, "</svg>"])
+
+
+def reliability_plot(bins: Sequence[Bin]) -> str:
+    """How many of the answers of a confidence were right, as an SVG: on the line, confidence is the share that is right."""
+    side, edge = 320, 44
+    end = edge + side
+
+    def at(share: float) -> float:
+        return round(share * side, 1)
+
+    drawn = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {end + 20} {end + 24}" font-family="sans-serif" font-size="12">',
+        f'<rect x="{edge}" y="20" width="{side}" height="{side}" fill="none" stroke="#999"/>',
+        f'<line x1="{edge}" y1="{20 + side}" x2="{end}" y2="20" stroke="#999" stroke-dasharray="4 4"/>',
+    ]
+    most = max((found.count for found in bins), default=1)
+    for found in bins:
+        x, y, radius = edge + at(found.confidence), 20 + side - at(found.accuracy), 3 + 9 * math.sqrt(found.count / most)
+        drawn.append(f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{radius:.1f}" fill="#2563eb" fill-opacity="0.7"/>')
+        drawn.append(f'<text x="{x + radius + 2:.1f}" y="{y + 4:.1f}" font-size="10">{found.count}</text>')
+    for tenth in range(0, 11, 2):
+        drawn.append(f'<text x="{edge + at(tenth / 10)}" y="{side + 36}" text-anchor="middle">{tenth / 10:g}</text>')
+        drawn.append(f'<text x="{edge - 6}" y="{24 + side - at(tenth / 10)}" text-anchor="end">{tenth / 10:g}</text>')
+    drawn.append(f'<text x="{edge + side / 2}" y="{side + 54}" text-anchor="middle">confidence</text>')
+    drawn.append(
+        f'<text x="14" y="{20 + side / 2}" transform="rotate(-90 14 {20 + side / 2})" text-anchor="middle">right</text>'
+    )
     return "\n".join([*drawn, "</svg>"])

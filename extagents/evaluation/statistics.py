@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -39,6 +39,15 @@ def bootstrap(values: Sequence[float], *, resamples: int = RESAMPLES, seed: int 
     rng = random.Random(seed)
     means = sorted(sum(rng.choices(values, k=len(values))) / len(values) for _ in range(resamples))
     return Interval(sum(values) / len(values), means[int(0.025 * resamples)], means[int(0.975 * resamples) - 1])
+
+
+def bootstrap_of(
+    values: Sequence[Any], measure: Callable[[Sequence[Any]], float], *, resamples: int = 500
+) -> tuple[float, float]:
+    """The 95% percentile interval of any measure of the values."""
+    rng = random.Random(1)
+    found = sorted(measure(rng.choices(values, k=len(values))) for _ in range(resamples))
+    return found[int(0.025 * resamples)], found[int(0.975 * resamples) - 1]
 
 
 def paired(ours: Mapping[Any, float], theirs: Mapping[Any, float], *, cluster: bool = True) -> Interval:

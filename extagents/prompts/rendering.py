@@ -39,9 +39,15 @@ def show_list(items: Iterable[str]) -> str:
     return "\n".join(f"- {one_line(item)}" for item in items) or NOTHING
 
 
-def show_candidates(candidates: Sequence[Candidate]) -> str:
-    """One candidate a line with its confidence."""
-    return "\n".join(f"- {one_line(c.answer)} (confidence {c.confidence:.2f})" for c in candidates) or NOTHING
+def show_candidates(candidates: Sequence[Candidate], facts: Sequence[Fact]) -> str:
+    """One candidate a line with its confidence and the numbers of its facts among those shown, in an order of their answers."""
+    numbers = {fact.id: number for number, fact in enumerate(facts, start=1)}
+    lines = []
+    for candidate in sorted(candidates, key=lambda candidate: candidate.answer):
+        rests_on = ", ".join(str(numbers[fact.id]) for fact in candidate.facts if fact.id in numbers)
+        rests_on = f"; facts {rests_on}" if rests_on else ""
+        lines.append(f"- {one_line(candidate.answer)} (confidence {candidate.confidence:.2f}{rests_on})")
+    return "\n".join(lines) or NOTHING
 
 
 def show_history(turns: Sequence[Turn]) -> str:

@@ -34,6 +34,7 @@ FACTS = (
     Fact(id="1", claim="Alpha is\nold.", quote="It says so.", relevance=0.9, title="Alpha", **PLACE_A),
     Fact(id="2", claim="Beta is new.", quote="second part", relevance=0.5, **PLACE_B),
 )
+CANDIDATES = (Candidate(path="ladder", answer="old", confidence=0.75, facts=FACTS[:1]),)
 OUTPUTS = {"planner": Plan, "reader": Reading, "reasoner": Verdict, "single": SinglePass, "fusion": Fused}
 OUTPUTS |= {"outline": Outline, "outline_merge": Outline, "section": WrittenSection}
 OUTPUTS |= {"memory_scan": Scan, "memory_notes": Notes, "memory_recall": Verdict}
@@ -98,7 +99,9 @@ SLOTS = {
     "single": {"nonce": "abc123", "shard": prompts.show_shard(SHARD), "question": "How old is Alpha?"},
     "fusion": {
         "question": "How old is Alpha?",
-        "candidates": prompts.show_candidates((Candidate(path="ladder", answer="old", confidence=0.75),)),
+        "candidates": prompts.show_candidates(
+            (Candidate(path="ladder", answer="old", confidence=0.75, facts=FACTS[:1]),), FACTS
+        ),
         "facts": prompts.show_facts(FACTS),
         "instructions": "In one word.",
     },

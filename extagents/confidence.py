@@ -1,0 +1,97 @@
+"""How sure an answer is: what is known of it at the end of a run, turned into a probability that held on known questions.
+
+A model's own confidence says little, least of all a small model's. What tells is how the answer came about: whether the ladder
+was stable, how its rungs voted, whether the other ways of reasoning say the same, and how long it took. A logistic function of
+few such signals (Platt scaling) is fitted by `benchmarks/calibration.py`; its weights are data, in `calibration.json`.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from functools import lru_cache
+from importlib.resources import files
+
+from extagents.answers import expected_type, same
+from extagents.types import Candidate, Frozen, PathName
+from extagents.workspace import Workspace
+
+LEAST = 0.35  # calibrated confidence below which an answer that the ladder is not sure of is not given
+
+
+class Signals(Frozen):
+    """What is known of one candidate. Counts are of prompts (votes) and of paths."""
+
+    path: PathName
+    stable: bool
+    votes: int
+    rival: int
+    agreeing: int
+    against: int
+    rounds: int
+    steps: int
+    multi_hop: bool
+    reported: float
+    wordless: bool
+
+    @property
+    def features(self) -> tuple[float, ...]:
+        """What the logistic function sees, each about 0 to 1; `NAMES` says what they are."""
+        margin = (self.votes - self.rival) / max(1, self.votes + self.rival)
+        reported = min(0.98, max(0.02, self.reported))
+        return (
+            float(self.stable),
+            margin if self.path == "ladder" else 0.0,
+            float(self.path != "ladder"),
+            min(2, self.agreeing) / 2,
+            min(2, self.against) / 2,
+            math.log2(max(1, self.rounds)) / 2,
+            float(self.multi_hop and self.steps < 2),
+            math.log(reported / (1 - reported)) / 4,
+        )
+
+
+NAMES = ("stable", "margin", "no ladder", "paths agreeing", "paths against", "rounds", "one fact only", "reported")
+
+
+def signals(workspace: Workspace, candidate: Candidate) -> Signals:
+    """What the run knows of the candidate."""
+    plan, judgement = workspace.plan, workspace.judgement
+    answer_type = expected_type(plan.core, plan.answer_type)
+    others = {other.path: other for other in workspace.candidates if other is not candidate}
+    agreeing = sum(same(other.answer, candidate.answer, answer_type) for other in others.values())
+    ladder = candidate.path == "ladder"
+    return Signals(
+        path=candidate.path,
+        stable=ladder and judgement.stable,
+        votes=judgement.votes if ladder else 0,
+        rival=judgement.rival if ladder else 0,
+        agreeing=agreeing,
+        against=len(others) - agreeing,
+        rounds=workspace.rounds,
+        steps=len({(fact.document, fact.start) for fact in candidate.facts}),
+        multi_hop=plan.kind == "multi_hop",
+        reported=candidate.confidence,
+        wordless=workspace.gate.model("reasoner").name == "extractive",
+    )
+
+
+def calibrated(known: Signals) -> float:
+    """The probability that the answer is right, 0 to 1."""
+    fit = _fits()["extractive" if known.wordless else "model"]
+    score = fit.bias + sum(fit.weights[name] * value for name, value in zip(NAMES, known.features, strict=True))
+    return 1 / (1 + math.exp(-max(-30.0, min(30.0, score))))
+
+
+class Fit(Frozen):
+    """Weights of one kind of model, and what they were fitted on."""
+
+    bias: float
+    weights: dict[str, float]
+    fitted_on: str
+
+
+@lru_cache(maxsize=1)
+def _fits() -> dict[str, Fit]:
+    found = json.loads(files("extagents").joinpath("calibration.json").read_text(encoding="utf-8"))
+    return {kind: Fit.model_validate(fit) for kind, fit in found.items()}
