@@ -134,7 +134,8 @@ def same(one: str, other: str, answer_type: AnswerType = "text") -> bool:
         return items_of(one) == items_of(other)
     one_date, other_date = date_of(one), date_of(other)
     if one_date and other_date:
-        return one_date == other_date
+        days = one_date[2] == other_date[2] or not one_date[2] or not other_date[2]
+        return one_date[:2] == other_date[:2] and days
     one_number, other_number = number_of(one), number_of(other)
     if one_number and other_number:
         units = one_number[1] == other_number[1] or not one_number[1] or not other_number[1]

@@ -32,6 +32,7 @@ async def pass_over(workspace: Workspace, text: ShardText, *, final: bool) -> Si
         made.core, text, desk, kind=made.kind, answer_type=made.answer_type, statistics=workspace.corpus.index
     )
     passed, _ = await workspace.guard(single.answer_at_once(prompt, desk, final=final))
+    workspace.tried.add("single")
     facts = await asyncio.to_thread(check_quotes, passed.facts, text, workspace.corpus.by_id, shard=text.id)
     verified = tuple(fact for fact in facts if fact.verified)
     answer = passed.answer.strip()

@@ -20,7 +20,10 @@ LEAST = 0.35  # calibrated confidence below which an answer that the ladder is n
 
 
 class Signals(Frozen):
-    """What is known of one candidate. Counts are of prompts (votes) and of paths."""
+    """What is known of one candidate. `votes` and `rival` count prompts of the ladder, the others paths.
+
+    `declined` are the paths that looked, too, and had no answer whose evidence held.
+    """
 
     path: PathName
     stable: bool
@@ -28,6 +31,7 @@ class Signals(Frozen):
     rival: int
     agreeing: int
     against: int
+    declined: int
     rounds: int
     steps: int
     multi_hop: bool
@@ -41,26 +45,28 @@ class Signals(Frozen):
         reported = min(0.98, max(0.02, self.reported))
         return (
             float(self.stable),
-            margin if self.path == "ladder" else 0.0,
-            float(self.path != "ladder"),
+            margin,
             min(2, self.agreeing) / 2,
-            min(2, self.against) / 2,
+            min(2.0, self.against + self.declined / 2) / 2,
             math.log2(max(1, self.rounds)) / 2,
             float(self.multi_hop and self.steps < 2),
             math.log(reported / (1 - reported)) / 4,
         )
 
 
-NAMES = ("stable", "margin", "no ladder", "paths agreeing", "paths against", "rounds", "one fact only", "reported")
+NAMES = ("stable", "margin", "paths agreeing", "paths against", "rounds", "one fact only", "reported")
+SIGNS = (1, 1, 1, -1, -1, -1, 1)
+"""Which way each may move the confidence; a weight that would move it the other way is 0."""
 
 
 def signals(workspace: Workspace, candidate: Candidate) -> Signals:
     """What the run knows of the candidate."""
     plan, judgement = workspace.plan, workspace.judgement
     answer_type = expected_type(plan.core, plan.answer_type)
-    others = {other.path: other for other in workspace.candidates if other is not candidate}
-    agreeing = sum(same(other.answer, candidate.answer, answer_type) for other in others.values())
+    others = [other for other in workspace.candidates if other is not candidate]
+    agreeing = sum(same(other.answer, candidate.answer, answer_type) for other in others)
     ladder = candidate.path == "ladder"
+    looked = workspace.tried | ({"ladder"} if judgement.rungs else set())
     return Signals(
         path=candidate.path,
         stable=ladder and judgement.stable,
@@ -68,6 +74,7 @@ def signals(workspace: Workspace, candidate: Candidate) -> Signals:
         rival=judgement.rival if ladder else 0,
         agreeing=agreeing,
         against=len(others) - agreeing,
+        declined=len(looked - {one.path for one in workspace.candidates}),
         rounds=workspace.rounds,
         steps=len({(fact.document, fact.start) for fact in candidate.facts}),
         multi_hop=plan.kind == "multi_hop",

@@ -97,7 +97,7 @@ def given(workspace: Workspace) -> list[Candidate]:
     best = max(candidates, key=lambda candidate: candidate.confidence)
     if best.confidence >= confidence.LEAST:
         return candidates
-    workspace.notice(f"What was found points to an answer, but too weakly to give it ({best.answer}).")
+    workspace.notice("What was found points to an answer, but too weakly to give it; the candidates say what it would be.")
     return []
 
 

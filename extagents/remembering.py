@@ -40,6 +40,7 @@ async def remember(workspace: Workspace) -> None:
     on is never lost on the way. Two calls where all facts fit one batch. A call that fails for good costs this path alone.
     """
     workspace.emit(events.Progress(phase="remember", usage=workspace.account.usage))
+    workspace.tried.add("memory")
     asked, scribe = _asked(workspace), Scribe(workspace)
     best = [fact for fact in workspace.ledger.ranked if fact.verified]
     chosen = {fact.id for batch in memory_agent.batches(asked, best)[:MOST_BATCHES] for fact in batch}

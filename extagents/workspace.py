@@ -34,6 +34,7 @@ from extagents.types import (
     Candidate,
     Compressed,
     Fact,
+    PathName,
     Plan,
     ReaderQuestion,
     Report,
@@ -90,6 +91,7 @@ class Workspace:
     ledger: Ledger = field(default_factory=Ledger)
     judgement: Judgement = field(default_factory=Judgement)
     candidates: list[Candidate] = field(default_factory=list)
+    tried: set[PathName] = field(default_factory=set)
     signals: list[dict[str, Any]] = field(default_factory=list)
     passed: SinglePass | None = None
     streak: int = 0

@@ -19,6 +19,7 @@ from extagents.answers import compatible, date_of, expected_type, fits, normalis
         ("yes", "Yes, both are.", "yes_no"),
         ("red, green and blue", "blue; red; green", "list"),
         ("Barack Obama", "President Barack Obama", "person"),
+        ("March 2001", "2001-03-05", "date"),
         ("北京", "北京市", "place"),
     ],
 )
@@ -32,6 +33,7 @@ def test_answers_that_say_the_same_agree(one, other, kind):
     [
         ("1963", "1964", "date"),
         ("5 December 1963", "6 December 1963", "date"),
+        ("March 2001", "2001-04-05", "date"),
         ("12 km", "12 miles", "number"),
         ("3.5", "35", "number"),
         ("yes", "no", "yes_no"),

@@ -73,8 +73,8 @@ async def fuse(
             return Outcome()
         return filled(Outcome(best.answer, best.confidence, best.facts), schema)
     facts = cited or (best.facts if best else shown[:MOST_CITATIONS])
-    chosen = next((c for c in candidates if compatible(fused.answer, c.answer, plan.answer_type)), best)
-    confidence = chosen.confidence if chosen else fused.confidence
+    chosen = next((c for c in candidates if compatible(fused.answer, c.answer, plan.answer_type)), None)
+    confidence = chosen.confidence if chosen else min(fused.confidence, best.confidence if best else 1.0)
     data = getattr(fused, "data", None)
     if best is None or _supported(fused.answer, candidates, shown, plan):
         return filled(Outcome(fused.answer.strip(), confidence, facts, data), schema)
