@@ -6,8 +6,10 @@ import math
 from collections.abc import Sequence
 
 from extagents.corpus.corpus import Corpus
+from extagents.focusing import most_focused
 from extagents.models.base import ModelInfo
 from extagents.packing import PROMPT, most_shard_tokens, notes_budget, pack
+from extagents.remembering import MOST_BATCHES
 from extagents.schedule import FIRST_WAVE, NEEDED_WAVES, PUBLISHED_ROUNDS
 from extagents.settings import Settings
 from extagents.types import Estimate, Shard
@@ -45,8 +47,11 @@ def estimate(
         rungs = waves * MOST_RUNGS
         low_calls = 1 + first_calls + RUNGS
         low_input = first_tokens + low_calls * PROMPT + RUNGS * FEW_FACTS
-        high_calls = 2 + count * rounds + rungs
-        high_input = (tokens + count * (PROMPT + knowledge)) * rounds + waves * 3 * window + 2 * window
+        focus = 0 if settings.rounds == "all" else sum(most_focused(round_) for round_ in range(2, rounds + 1))
+        beside = MOST_BATCHES + 3 if settings.strategy == "fused" else 0  # notes, recalls, and the pass over compressed context
+        high_calls = 2 + count * rounds + focus + rungs + beside
+        high_input = (tokens + count * (PROMPT + knowledge)) * rounds + focus * (2 * PROMPT + knowledge)
+        high_input += waves * 3 * window + (2 + beside) * window
         if tokens <= room and settings.strategy != "parallel":
             low_calls, low_input = 2, tokens + 2 * PROMPT
             high_calls, high_input = high_calls + 1, high_input + tokens

@@ -7,6 +7,7 @@ best first by the question and by what is still looked for.
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 
@@ -53,6 +54,12 @@ def focused(
     if passages:
         shards.append(_shard(corpus, passages, used))
     return tuple(shards)
+
+
+def most_focused(round_: int) -> int:
+    """How many shards a focus has at most: any two that follow one another hold more than one may."""
+    tokens, shard_tokens = SIZES[min(round_ - 2, len(SIZES) - 1)]
+    return 2 * math.ceil((tokens + shard_tokens) / shard_tokens)
 
 
 def _unit(scores: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:

@@ -5,7 +5,7 @@ from itertools import pairwise
 import pytest
 
 from extagents.corpus.corpus import Corpus
-from extagents.focusing import SIZES, Homes, focused
+from extagents.focusing import SIZES, Homes, focused, most_focused
 from extagents.types import Document, Fact, Finding, Report
 
 TOWNS = ("Oskerby", "Pellow", "Dunmere", "Tarn Abbey")
@@ -45,6 +45,7 @@ def test_shards_keep_their_size_and_hold_no_character_twice(corpus: Corpus, roun
     assert len(shards) > 1
     assert all(shard.tokens <= size or len(shard.pieces) == 1 for shard in shards)
     assert sum(shard.tokens for shard in shards) <= tokens + size
+    assert len(shards) <= most_focused(round_)
     seen = sorted((piece.document, piece.start, piece.end) for shard in shards for piece in shard.pieces)
     assert all(one[0] != other[0] or one[2] <= other[1] for one, other in pairwise(seen))
 

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from extagents.settings import Settings
 
 _SAME_NAME = (
-    "model", "memory", "effort", "strategy", "rounds", "shard_tokens", "window", "concurrency", "base_url", "seed", "tenant",
+    "model", "memory", "effort", "strategy", "rounds", "lanes", "heads", "shard_tokens", "window", "concurrency", "base_url",
+    "seed", "tenant",
 )  # fmt: skip
 _BUDGET = {"max_tokens": "tokens", "max_cost": "cost", "max_calls": "calls", "deadline": "seconds"}
 

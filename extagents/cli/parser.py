@@ -171,6 +171,10 @@ def _reading(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--rounds", metavar="N|all", type=rounds, help="most reading rounds (default: 5); all: re-read everything"
     )
+    group.add_argument("--lanes", metavar="N", type=positive, help="iterative: stretches read side by side (default: by size)")
+    group.add_argument(
+        "--heads", metavar="N", type=positive, help="iterative: notes kept side by side on the same text (default: 2)"
+    )
     group.add_argument("--shard-tokens", metavar="N", type=positive, help="most tokens of a shard, all of one size")
     group.add_argument("--executor", type=executor, metavar="E", help="local")
 
