@@ -48,7 +48,13 @@ async def ours(question: dict[str, Any], corpus: Corpus, team: Coordinator) -> d
             answer = event.answer
     assert answer is not None
     cited = {citation.document for citation in answer.citations} if answer.answered else set()
-    return judged(question, answer.answer, cited, began, spent) | {"found": found, "confidence": answer.confidence}
+    record = team.run(answer.run_id)
+    told = {
+        "candidates": [candidate.model_dump() for candidate in answer.candidates],
+        "paths": {c.path: float(contained(c.answer, question["answers"])) for c in answer.candidates},
+        "signals": record.state.get("signals", []) if record is not None else [],
+    }
+    return judged(question, answer.answer, cited, began, spent) | told | {"found": found, "confidence": answer.confidence}
 
 
 async def baseline(question: dict[str, Any], corpus: Corpus, model: ExtractiveModel) -> dict[str, Any]:
@@ -173,8 +179,17 @@ async def main() -> None:
     parser.add_argument("--questions", type=int, help="at most so many a set")
     parser.add_argument("--show", action="store_true", help="print every answer")
     parser.add_argument("--json", type=Path, help="write every row to this file")
+    parser.add_argument("--runs", type=Path, help="write the coordinator's runs to this file, for benchmarks/calibration.py")
     options = parser.parse_args()
     measured = [await measure(folder, options) for folder in options.data]
+    if options.runs:
+        lines = [
+            {**row, "data": part["set"], "seed": 1, "loop": f"{effort}/fused"}
+            for part in measured
+            for effort in options.effort
+            for row in part["rows"][effort]
+        ]
+        options.runs.write_text("".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines), encoding="utf-8")
     if options.json:
         options.json.write_text(json.dumps(measured, ensure_ascii=False, indent=1), encoding="utf-8")
 

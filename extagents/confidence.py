@@ -16,7 +16,7 @@ from extagents.answers import expected_type, same
 from extagents.types import Candidate, Frozen, PathName
 from extagents.workspace import Workspace
 
-LEAST = 0.35  # calibrated confidence below which an answer that the ladder is not sure of is not given
+LEAST = 0.5  # calibrated confidence below which an answer that the ladder is not sure of is not given
 
 
 class Signals(Frozen):
@@ -85,7 +85,7 @@ def signals(workspace: Workspace, candidate: Candidate) -> Signals:
 
 def calibrated(known: Signals) -> float:
     """The probability that the answer is right, 0 to 1."""
-    fit = _fits()["extractive" if known.wordless else "model"]
+    fit = fits()["extractive" if known.wordless else "model"]
     score = fit.bias + sum(fit.weights[name] * value for name, value in zip(NAMES, known.features, strict=True))
     return 1 / (1 + math.exp(-max(-30.0, min(30.0, score))))
 
@@ -99,6 +99,7 @@ class Fit(Frozen):
 
 
 @lru_cache(maxsize=1)
-def _fits() -> dict[str, Fit]:
+def fits() -> dict[str, Fit]:
+    """The fitted weights: of language models, and of the extractive default."""
     found = json.loads(files("extagents").joinpath("calibration.json").read_text(encoding="utf-8"))
     return {kind: Fit.model_validate(fit) for kind, fit in found.items()}
