@@ -221,11 +221,22 @@ def fits(answer: str, answer_type: AnswerType) -> bool:
     return True
 
 
-def quotable(kind: Kind, answer_type: AnswerType, answer: str) -> bool:
-    """Whether such an answer can be expected to stand in a quote; yes or no, counts, sums, comparisons and lists cannot."""
+def quotable(kind: Kind, answer_type: AnswerType, answer: str, quotes: Iterable[str] = ()) -> bool:
+    """Whether such an answer can be expected to stand in a quote; yes or no, counts, sums, comparisons and lists cannot.
+
+    Nor can one that had to be translated from the quotes it rests on.
+    """
     if answer_type in ("yes_no", "list") or normalise(answer) in _YES | _NO:
         return False
-    return kind not in ("aggregate", "summary")
+    return kind not in ("aggregate", "summary") and not translated(answer, quotes)
+
+
+def translated(answer: str, quotes: Iterable[str]) -> bool:
+    """Whether the answer is written in another script than every quote (Chinese or not), and stands in none of them."""
+    shown = tuple(quotes)
+    if not shown or not any(char.isalpha() for char in answer) or stands_in(answer, shown):
+        return False
+    return all(_has_cjk(quote) != _has_cjk(answer) for quote in shown)
 
 
 def all_stand_in(answer: str, quotes: Iterable[str]) -> bool:

@@ -38,7 +38,7 @@ async def pass_over(workspace: Workspace, text: ShardText, *, final: bool) -> Si
     answer = passed.answer.strip()
     if not passed.answerable or not answer:
         return passed
-    expected = quotable(made.kind, made.answer_type, answer)
+    expected = quotable(made.kind, made.answer_type, answer, [fact.quote for fact in verified])
     bearing = tuple(fact for fact in verified if stands_in(answer, (fact.quote,))) if expected else verified
     if bearing:
         candidate = Candidate(path="single", answer=answer, confidence=passed.confidence, facts=verified)

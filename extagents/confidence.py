@@ -70,7 +70,7 @@ def signals(workspace: Workspace, candidate: Candidate) -> Signals:
     return Signals(
         path=candidate.path,
         stable=ladder and judgement.stable,
-        votes=judgement.votes if ladder else 0,
+        votes=judgement.votes if ladder else int(not judgement.rungs),  # one prompt that nobody contradicted
         rival=judgement.rival if ladder else 0,
         agreeing=agreeing,
         against=len(others) - agreeing,

@@ -89,10 +89,11 @@ def weigh(workspace: Workspace) -> None:
 def given(workspace: Workspace) -> list[Candidate]:
     """The candidates that an answer may be made of; none, with a notice, where they are more likely wrong than right.
 
-    What the ladder is sure of always counts, and a run that was told to end gives the best that it has.
+    That is for the ladder's doubts: what it is sure of, and what was answered without it, always counts. A run that was told to
+    end gives the best that it has.
     """
-    candidates = workspace.candidates
-    if not candidates or workspace.stopped_by is not None or workspace.judgement.answered:
+    candidates, judgement = workspace.candidates, workspace.judgement
+    if not candidates or workspace.stopped_by is not None or judgement.answered or not judgement.rungs:
         return candidates
     best = max(candidates, key=lambda candidate: candidate.confidence)
     if best.confidence >= confidence.LEAST:

@@ -9,7 +9,7 @@ unsure, the memory agent's notes and one pass over compressed context give candi
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Protocol, TypedDict, TypeVar
 
 from langgraph.config import get_stream_writer
@@ -30,7 +30,8 @@ from extagents.gate import CallFailed, Stop
 from extagents.packing import most_shard_tokens, notes_budget, pack
 from extagents.remembering import iterate, remember
 from extagents.schedule import brought_nothing, next_wave
-from extagents.types import Plan, ShardText
+from extagents.text import cjk_share
+from extagents.types import Document, Plan, ShardText
 from extagents.workspace import Workspace
 from extagents.writing import asked_for
 
@@ -38,6 +39,7 @@ T = TypeVar("T")
 SMALLEST_SHARD = 256  # tokens: smaller ones cost more in prompts than they hold
 MOST_QUESTION = 0.2  # of the window, at most: the rest is for text, knowledge and answer
 GLANCE = 20  # titles that the planner sees
+GLANCE_TEXT = 500  # characters of a document that tell its language
 
 
 class State(TypedDict, total=False):
@@ -227,7 +229,7 @@ async def plan(workspace: Workspace) -> None:
         )
     glance = corpus.documents[: 10 * GLANCE]
     titles = list(dict.fromkeys(document.title or document.id for document in glance))[:GLANCE]
-    made = workspace.stored_plan or await _planned(workspace, titles)
+    made = workspace.stored_plan or await _planned(workspace, titles, glance)
     if request.kind is not None:
         made = made.model_copy(update={"kind": request.kind})
     workspace.plan = made
@@ -252,7 +254,7 @@ async def plan(workspace: Workspace) -> None:
     await workspace.memory.update_run(workspace.run_id, status="running", state=workspace.state("read"))
 
 
-async def _planned(workspace: Workspace, titles: list[str]) -> Plan:
+async def _planned(workspace: Workspace, titles: list[str], glance: Sequence[Document]) -> Plan:
     """The planner's plan, or the question itself where the run ends before it has one."""
     request = workspace.request
     alone = planner.tidy(planner.whole(request.question, request.instructions), request.question, "")
@@ -266,6 +268,9 @@ async def _planned(workspace: Workspace, titles: list[str]) -> Plan:
                 instructions=request.instructions,
                 history=request.history,
                 sources=titles,
+                chinese=cjk_share(
+                    "".join(document.text[:GLANCE_TEXT] for document in workspace.corpus.documents[: 10 * GLANCE])
+                ),
             )
         )
     except Stop as stop:

@@ -216,12 +216,13 @@ class Turn(Frozen):
 
 
 class PlannerInput(Frozen):
-    """What the planner sees: the question as given, what came before it, and a glance at the input."""
+    """What the planner sees: the question as given, what came before it, and a glance at the input and its languages."""
 
     question: str
     instructions: str = ""
     history: tuple[Turn, ...] = ()
     sources: tuple[str, ...] = ()
+    languages: str = ""
 
 
 class Plan(Frozen):

@@ -2,7 +2,18 @@
 
 import pytest
 
-from extagents.answers import compatible, date_of, expected_type, fits, normalise, number_of, quotable, same, stands_in
+from extagents.answers import (
+    compatible,
+    date_of,
+    expected_type,
+    fits,
+    normalise,
+    number_of,
+    quotable,
+    same,
+    stands_in,
+    translated,
+)
 
 
 @pytest.mark.parametrize(
@@ -166,3 +177,22 @@ def test_an_ordinary_answer_as_markdown_has_its_references():
     assert answer.markdown == "Yes\n\n## References\n\n1. Report (a.pdf), p. 3: “so it is”\n2. b.txt, 0–4: “also”\n"
     assert "title" not in answer.model_dump()["citations"][0]
     assert answer.model_copy(update={"answer": ""}).markdown == ""
+
+
+@pytest.mark.parametrize(
+    ("answer", "quotes", "expected"),
+    [
+        ("杜瓦尔郡", ("It is the county seat of Duval County.",), True),
+        ("Duval County", ("它是杜瓦尔郡的所在地。",), True),
+        ("Duval County", ("它是 Duval County 的所在地。",), False),
+        ("1968", ("市政府于 1968年 合并。",), False),
+        ("1968年", ("The governments consolidated in 1968.",), False),
+        ("杜瓦尔郡", ("它是另一个郡。",), False),
+        ("Duval County", ("It is another county.",), False),
+        ("Duval County", ("它是杜瓦尔郡的所在地。", "It is another county."), False),
+        ("Duval County", (), False),
+    ],
+)
+def test_an_answer_in_another_script_than_all_its_quotes_is_a_translation(answer, quotes, expected):
+    assert translated(answer, quotes) is expected
+    assert quotable("lookup", "place", answer, quotes) is not expected

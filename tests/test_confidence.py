@@ -8,7 +8,7 @@ import pytest
 import world
 
 from extagents import confidence
-from extagents.agents.reasoner import Judgement
+from extagents.agents.reasoner import Judgement, Rung
 from extagents.confidence import NAMES, SIGNS, Signals, calibrated, fits
 from extagents.coordinator import Coordinator
 from extagents.ending import given, weigh
@@ -102,10 +102,18 @@ def test_paths_that_agree_are_surer_than_one_alone_and_than_paths_that_do_not() 
 
 def test_a_weak_lead_is_not_given_and_a_notice_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(confidence, "LEAST", 0.99)
-    run: Any = Run([lone()], Judgement())
+    run: Any = Run(
+        [lone()], Judgement(rungs=(Rung((), Verdict(answerable=False, answer="", confidence=0, facts=[], queries=[])),))
+    )
     weigh(run)
     assert given(run) == []
     assert "too weakly" in run.notices[0]
+
+
+def test_what_was_answered_without_the_ladder_is_given(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(confidence, "LEAST", 0.99)
+    run: Any = Run([lone(path="single")], Judgement())
+    assert given(run) == run.candidates
 
 
 def test_a_stable_verdict_and_the_best_of_a_run_that_was_ended_are_given_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from extagents.answers import all_stand_in, quotable, stands_in
+from extagents.answers import all_stand_in, quotable, stands_in, translated
 from extagents.corpus.quotes import locate
 from extagents.memory.ledger import fact_id
 from extagents.types import AnswerType, Document, Fact, Kind, ReportedFact, Section, ShardText
@@ -88,10 +88,12 @@ def supporting(
     a count, a comparison) needs facts to be named, and every number that was named to be a fact's (`all_real`).
     """
     cited = [fact for fact in cited if fact.verified]
-    if quotable(kind, answer_type, answer):
+    quotes = [fact.quote for fact in cited]
+    if quotable(kind, answer_type, answer, quotes):
         bearing = [fact for fact in cited if stands_in(answer, (fact.quote,))]
         bearing = bearing or [fact for fact in shown if fact.verified and stands_in(answer, (fact.quote,))][:1]
         return tuple(dict.fromkeys((*cited, *bearing[:1]))) if bearing else ()
-    if not all_real or (answer_type == "list" and not all_stand_in(answer, [fact.quote for fact in shown])):
+    listed = answer_type == "list" and not translated(answer, quotes)
+    if not all_real or (listed and not all_stand_in(answer, [fact.quote for fact in shown])):
         return ()
     return tuple(cited)

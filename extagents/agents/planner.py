@@ -14,15 +14,27 @@ MOST_SOURCES = 20
 
 
 async def plan(
-    question: str, desk: Desk, *, instructions: str = "", history: Sequence[Turn] = (), sources: Sequence[str] = ()
+    question: str,
+    desk: Desk,
+    *,
+    instructions: str = "",
+    history: Sequence[Turn] = (),
+    sources: Sequence[str] = (),
+    chinese: float = 0.0,
 ) -> tuple[Plan, str | None]:
     """Takes the question apart (q_core and q_inst of QwenLong-L1.5, arXiv 2512.12967); `sources` are titles of the input.
+
+    `chinese` is the share, 0 to 1, of Chinese letters in the input's text: titles may not tell its language.
 
     A planner that fails costs its foresight, not the run: then the question itself is the plan, and the second value says so.
     Raises `gate.Stop` when budget or time ends, and a fatal `gate.CallFailed`.
     """
     inputs = PlannerInput(
-        question=question, instructions=instructions, history=tuple(history), sources=tuple(sources[:MOST_SOURCES])
+        question=question,
+        instructions=instructions,
+        history=tuple(history),
+        sources=tuple(sources[:MOST_SOURCES]),
+        languages=prompts.language_note(chinese, desk.language),
     )
     prompt = desk.prompt(
         "planner",
@@ -33,6 +45,7 @@ async def plan(
             "question": question,
             "instructions": instructions or prompts.show_list(()),
             "sources": prompts.show_list(inputs.sources),
+            "languages": inputs.languages,
         },
     )
     try:

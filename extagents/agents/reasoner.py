@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 
 from extagents import prompts
 from extagents.agents.calls import Desk, gather
-from extagents.answers import all_stand_in, compatible, fits, quotable, same, stands_in
+from extagents.answers import all_stand_in, compatible, fits, quotable, same, stands_in, translated
 from extagents.gate import BudgetEnded, CallFailed
 from extagents.memory.ledger import fact_tokens
 from extagents.models.base import Prompt
@@ -245,7 +245,8 @@ def _judgement(
     votes = [rung for rung in rungs if speaks(rung, answer_type) and same(rung.verdict.answer, answer, answer_type)]
     if kind == "multi_hop" and len(cited) < 2:  # a larger rung with the same answer may tell all the steps
         cited = next((rung.cited for rung in votes if len(rung.cited) > 1), cited)
-    if quotable(kind, answer_type, answer):
+    quotes = [fact.quote for fact in cited]
+    if quotable(kind, answer_type, answer, quotes):
         bearing = [fact for fact in cited if stands_in(answer, (fact.quote,))]
         bearing = bearing or [fact for fact in first.facts if stands_in(answer, (fact.quote,))][:1]
         verified = bool(bearing)
@@ -253,7 +254,7 @@ def _judgement(
     else:
         named = (*cited, *(second.cited if second else ()))
         verified = bool(named) and len(first.cited) == len(set(first.verdict.facts))
-        if answer_type == "list":
+        if answer_type == "list" and not translated(answer, quotes):
             verified = verified and all_stand_in(answer, [fact.quote for fact in first.facts])
     confidence = sum(rung.verdict.confidence for rung in votes) / max(1, len(votes))
     return Judgement(

@@ -1,6 +1,6 @@
 """Prompts: one template per role and language, and the loader that renders them."""
 
-from extagents.prompts.loader import Rendered, language_of, nonce, render, version
+from extagents.prompts.loader import Rendered, language_note, language_of, nonce, render, version
 from extagents.prompts.rendering import (
     show_candidates,
     show_facts,
@@ -11,6 +11,7 @@ from extagents.prompts.rendering import (
 
 __all__ = [
     "Rendered",
+    "language_note",
     "language_of",
     "nonce",
     "render",

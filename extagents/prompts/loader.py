@@ -32,6 +32,17 @@ def language_of(question: str) -> Language:
     return "zh" if cjk_share(question) > 0.2 else "en"
 
 
+_NOTES: dict[Language, tuple[str, str, str]] = {
+    "en": ("in Chinese", "partly in Chinese, partly in other languages", "not in Chinese"),
+    "zh": ("主要是中文", "一部分是中文，一部分是其他语言", "不是中文"),
+}
+
+
+def language_note(chinese: float, language: Language) -> str:
+    """What the text of the input is written in, in words of the prompt's language; `chinese` is the share of such letters."""
+    return _NOTES[language][0 if chinese > 0.5 else 1 if chinese > 0.05 else 2]
+
+
 @lru_cache(maxsize=32)
 def _template(template: str, language: Language) -> tuple[str, tuple[str, ...]]:
     """The system text, and the user text split at its slots: text, slot, text, slot, …, text."""

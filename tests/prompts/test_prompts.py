@@ -44,6 +44,7 @@ SLOTS = {
         "question": "And his\nsister?",
         "instructions": "In one word.",
         "sources": prompts.show_list(("Alpha", "Beta")),
+        "languages": "partly in Chinese",
     },
     "reader": {
         "nonce": "abc123",
