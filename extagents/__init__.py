@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from extagents.budget import Budget
-    from extagents.coordinator import Coordinator, aask, acompress, ask, asurvey, compress, survey
+    from extagents.coordinator import Coordinator
     from extagents.corpus.corpus import Corpus
     from extagents.errors import (
         ExtAgentsError,
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     )
     from extagents.memory.base import Memory, RunRecord
     from extagents.models.base import Model
+    from extagents.once import aask, acompress, ask, asurvey, compress, survey
     from extagents.settings import Settings
     from extagents.types import Answer, Citation, Compressed, Coverage, Document, Estimate, Fact, Hit, Span, Turn, Usage
 
@@ -71,7 +72,7 @@ __all__ = [
 
 _HOME = {
     "budget": ("Budget",),
-    "coordinator": ("Coordinator", "aask", "acompress", "ask", "asurvey", "compress", "survey"),
+    "coordinator": ("Coordinator",),
     "corpus.corpus": ("Corpus",),
     "errors": (
         "ExtAgentsError",
@@ -85,6 +86,7 @@ _HOME = {
     ),
     "memory.base": ("Memory", "RunRecord"),
     "models.base": ("Model",),
+    "once": ("aask", "acompress", "ask", "asurvey", "compress", "survey"),
     "settings": ("Settings",),
     "types": ("Answer", "Citation", "Compressed", "Coverage", "Document", "Estimate", "Fact", "Hit", "Span", "Turn", "Usage"),
 }

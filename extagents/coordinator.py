@@ -714,57 +714,6 @@ class Coordinator:
         await self.aclose()
 
 
-# ------------------------------------------------------------------ one question, one team
-
-_ASK_OPTIONS = ("instructions", "history", "schema", "run", "resume")
-
-
-def ask(question: str, over: Any, **options: Any) -> Answer:
-    """Answers one question with a coordinator made for it: takes the options of `Coordinator` and of `Coordinator.ask`."""
-    asked = {name: options.pop(name) for name in _ASK_OPTIONS if name in options}
-    with Coordinator(**options) as team:
-        return team.ask(question, over, **asked)
-
-
-async def aask(question: str, over: Any, **options: Any) -> Answer:
-    """The same as `ask`, to be awaited."""
-    asked = {name: options.pop(name) for name in _ASK_OPTIONS if name in options}
-    async with Coordinator(**options) as team:
-        return await team.aask(question, over, **asked)
-
-
-_SURVEY_OPTIONS = ("words", "instructions", "run", "resume")
-_COMPRESS_OPTIONS = ("tokens", "granularity", "run", "resume")
-
-
-def survey(topic: str, over: Any, **options: Any) -> Answer:
-    """A long cited text, by a coordinator made for it: takes the options of `Coordinator` and of `Coordinator.survey`."""
-    asked = {name: options.pop(name) for name in _SURVEY_OPTIONS if name in options}
-    with Coordinator(**options) as team:
-        return team.survey(topic, over, **asked)
-
-
-async def asurvey(topic: str, over: Any, **options: Any) -> Answer:
-    """The same as `survey`, to be awaited."""
-    asked = {name: options.pop(name) for name in _SURVEY_OPTIONS if name in options}
-    async with Coordinator(**options) as team:
-        return await team.asurvey(topic, over, **asked)
-
-
-def compress(question: str, over: Any, **options: Any) -> Compressed:
-    """Context for a model, by a coordinator made for it: takes the options of `Coordinator` and of `Coordinator.compress`."""
-    asked = {name: options.pop(name) for name in _COMPRESS_OPTIONS if name in options}
-    with Coordinator(**options) as team:
-        return team.compress(question, over, **asked)
-
-
-async def acompress(question: str, over: Any, **options: Any) -> Compressed:
-    """The same as `compress`, to be awaited."""
-    asked = {name: options.pop(name) for name in _COMPRESS_OPTIONS if name in options}
-    async with Coordinator(**options) as team:
-        return await team.acompress(question, over, **asked)
-
-
 # ------------------------------------------------------------------ small parts
 
 

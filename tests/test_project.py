@@ -47,6 +47,7 @@ BELONGS = {
     "confidence": "graph",
     "focusing": "graph",
     "estimate": "coordinator",
+    "once": "coordinator",
     "__main__": "cli",
 }
 LEVEL = {part: number for number, parts in enumerate(LEVELS) for part in parts}
