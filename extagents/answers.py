@@ -13,6 +13,9 @@ _ARTICLES = frozenset(("a", "an", "the"))
 _WORD = re.compile(r"[^\W_]+(?:\.\d+)?")
 _NUMBER = re.compile(r"[-−]?\d[\d,   ]*(?:\.\d+)?(?:\s*(?:%|percent|thousand|million|billion|trillion|万|亿))?", re.IGNORECASE)
 _SCALE = {"thousand": 1e3, "million": 1e6, "billion": 1e9, "trillion": 1e12, "万": 1e4, "亿": 1e8}
+_DIGITS = {char: value for value, char in enumerate("零一二三四五六七八九")} | {"〇": 0, "两": 2}
+_PLACES = {"十": 10, "百": 100, "千": 1_000}
+_CHINESE_NUMERAL = re.compile(r"(?<!第)[零〇一二两三四五六七八九十百千][零〇一二两三四五六七八九十百千万亿]+")
 _MONTHS = {
     name: number
     for number, names in enumerate(
@@ -77,8 +80,30 @@ def date_of(text: str) -> tuple[int, int, int] | None:
     return None
 
 
+def _in_digits(text: str) -> str:
+    """The text with Chinese numerals of several characters as digits (三百二十 → 320); dates and single ones stay."""
+    return _CHINESE_NUMERAL.sub(lambda found: _value_of(found[0]), text)
+
+
+def _value_of(numeral: str) -> str:
+    """The digits of a Chinese numeral, by value (三百二十) or digit by digit (一九六八); as it is where it is neither."""
+    if not any(char in _PLACES or char in "万亿" for char in numeral):
+        return "".join(str(_DIGITS[char]) for char in numeral)
+    total = section = digit = 0
+    for char in numeral:
+        if char in _DIGITS:
+            digit = _DIGITS[char]
+        elif char in _PLACES:
+            section, digit = section + (digit or 1) * _PLACES[char], 0
+        else:
+            scale = 10_000 if char == "万" else 100_000_000
+            total, section, digit = (total + section + digit) * scale, 0, 0
+    return str(total + section + digit)
+
+
 def number_of(text: str) -> tuple[float, str] | None:
     """Value and unit where the text is one number with at most three words around it; None otherwise."""
+    text = _in_digits(text)
     matches = _NUMBER.findall(text)
     if len(matches) != 1:
         return None
@@ -175,7 +200,7 @@ def stands_in(answer: str, quotes: Iterable[str]) -> bool:
 
 def _holds_number(quote: str, value: float) -> bool:
     """Whether one of the numbers of the quote has this value, however it is written."""
-    found = (number_of(text) for text in _NUMBER.findall(quote))
+    found = (number_of(text) for text in _NUMBER.findall(_in_digits(quote)))
     return any(number is not None and number[0] == value for number in found)
 
 
@@ -232,11 +257,16 @@ def quotable(kind: Kind, answer_type: AnswerType, answer: str, quotes: Iterable[
 
 
 def translated(answer: str, quotes: Iterable[str]) -> bool:
-    """Whether the answer is written in another script than every quote (Chinese or not), and stands in none of them."""
+    """Whether the answer is in another script than a quote (Chinese or not), and stands in none of them.
+
+    Numbers and dates have no script, and a Latin name in a Chinese answer has to stand in a quote like any other.
+    """
     shown = tuple(quotes)
-    if not shown or not any(char.isalpha() for char in answer) or stands_in(answer, shown):
+    if not any(char.isalpha() for char in answer) or number_of(answer) or date_of(answer) or stands_in(answer, shown):
         return False
-    return all(_has_cjk(quote) != _has_cjk(answer) for quote in shown)
+    wide = _has_cjk(answer)
+    named = [word for word in _CAPITALISED.findall(answer) if wide and not stands_in(word, shown)]
+    return not named and any(_has_cjk(quote) != wide for quote in shown)
 
 
 def all_stand_in(answer: str, quotes: Iterable[str]) -> bool:

@@ -31,6 +31,9 @@ from extagents.answers import (
         ("red, green and blue", "blue; red; green", "list"),
         ("Barack Obama", "President Barack Obama", "person"),
         ("March 2001", "2001-03-05", "date"),
+        ("320", "三百二十", "number"),
+        ("12000", "一万二千", "number"),
+        ("1968", "一九六八", "number"),
         ("北京", "北京市", "place"),
     ],
 )
@@ -189,10 +192,22 @@ def test_an_ordinary_answer_as_markdown_has_its_references():
         ("1968年", ("The governments consolidated in 1968.",), False),
         ("杜瓦尔郡", ("它是另一个郡。",), False),
         ("Duval County", ("It is another county.",), False),
-        ("Duval County", ("它是杜瓦尔郡的所在地。", "It is another county."), False),
+        ("Duval County", ("它是杜瓦尔郡的所在地。", "It is another county."), True),
+        ("三百二十", ("It has 320 men.",), False),
+        ("三百三十", ("It has 320 men.",), False),
+        ("1970年", ("The governments consolidated in 1968.",), False),
+        ("巴黎 (Paris)", ("Lyon is not the capital.",), False),
+        ("巴黎 (Paris)", ("The capital is Paris.",), True),
         ("Duval County", (), False),
     ],
 )
 def test_an_answer_in_another_script_than_all_its_quotes_is_a_translation(answer, quotes, expected):
     assert translated(answer, quotes) is expected
     assert quotable("lookup", "place", answer, quotes) is not expected
+
+
+def test_chinese_numerals_stand_in_a_quote_by_value():
+    assert stands_in("320", ("全船三百二十人。",))
+    assert stands_in("三百二十", ("It has 320 men.",))
+    assert not stands_in("三百三十", ("It has 320 men.",))
+    assert not stands_in("32", ("全船三百二十人。",))

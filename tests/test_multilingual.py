@@ -42,7 +42,7 @@ def team(answer: str, quote: str, seen: dict[str, Any], **verdict: Any) -> Coord
 
 
 CASES = [
-    ("奥斯克比是哪个县的县城？", ENGLISH, "塔恩县", "Oskerby is the county seat of Tarn County.", "不是中文", "seat"),
+    ("奥斯克比是哪个县的县城？", ENGLISH, "塔恩县", "Oskerby is the county seat of Tarn County.", "正文不是中文", "seat"),
     ("Of which county is Oskerby the seat?", CHINESE, "Tarn County", "奥斯克比是塔恩县的县城", "in Chinese", "县城"),
 ]
 
@@ -81,6 +81,9 @@ async def test_an_answer_in_the_documents_own_script_still_has_to_stand_in_it() 
         ("Who wrote the novel 红楼梦?", "en"),
         ("Кто построил мельницу?", "en"),
         ("谁", "zh"),
+        ("Beyoncé 和 Solange Knowles 谁大？", "zh"),
+        ("谁写了 The Lord of the Rings？", "zh"),
+        ("水車小屋を建てたのは誰ですか", "en"),
         ("Où est la gare ?", "en"),
     ],
 )

@@ -16,6 +16,8 @@ from pydantic import BaseModel
 from extagents.text import cjk_share
 
 Language = Literal["en", "zh"]
+_KANA_OR_HANGUL = re.compile(r"[\u3040-\u30ff\uac00-\ud7af]")
+_CHINESE_WORDS = re.compile(r"谁|什么|哪|多少|几|吗|呢|何|怎|为什|是|的|了|在|和|与|有|年|个|由|被")
 SLOT = re.compile(r"\{\{(\w+)\}\}")
 
 
@@ -28,18 +30,23 @@ class Rendered:
 
 
 def language_of(question: str) -> Language:
-    """The language whose templates are used: Chinese where a good part of the question is Chinese, English otherwise."""
-    return "zh" if cjk_share(question) > 0.2 else "en"
+    """The language whose templates are used: Chinese where the question is Chinese, whatever names stand in it; else English.
+
+    Letters of other scripts are names in a Chinese question and words in any other, so Chinese function words decide.
+    """
+    if _KANA_OR_HANGUL.search(question):
+        return "en"
+    return "zh" if cjk_share(question) > 0.2 or len(_CHINESE_WORDS.findall(question)) > 1 else "en"
 
 
 _NOTES: dict[Language, tuple[str, str, str]] = {
-    "en": ("in Chinese", "partly in Chinese, partly in other languages", "not in Chinese"),
-    "zh": ("主要是中文", "一部分是中文，一部分是其他语言", "不是中文"),
+    "en": (" (their text is in Chinese)", " (some of their text is in Chinese)", ""),
+    "zh": ("", "（部分正文不是中文）", "（正文不是中文）"),
 }
 
 
 def language_note(chinese: float, language: Language) -> str:
-    """What the text of the input is written in, in words of the prompt's language; `chinese` is the share of such letters."""
+    """What to say of the input's language beside its titles, where it is not the prompt's; `chinese` is a share, 0 to 1."""
     return _NOTES[language][0 if chinese > 0.5 else 1 if chinese > 0.05 else 2]
 
 
