@@ -14,7 +14,7 @@ import os
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
@@ -34,7 +34,10 @@ from extagents.limiter import Limiter
 from extagents.memory.open import open_memory
 from extagents.models.base import Prompt
 from extagents.settings import Settings
-from extagents.types import Answer, Document, Part, RecallInput, ScanInput
+from extagents.types import Answer, Document, Fact, Part, RecallInput, ScanInput
+
+SAME = 0.7  # shared part of two quotes' characters from which they are one
+
 
 Row = dict[str, Any]
 
@@ -86,20 +89,44 @@ def variant(loop: str) -> Settings | None:
 # ------------------------------------------------------------------ one run
 
 
+def words(text: str) -> str:
+    return " ".join(text.split())
+
+
+def stands(fact: Fact, prompt: Prompt[Any], spans: Iterable[Fact]) -> bool:
+    """Whether the fact stands in the prompt."""
+    text = words(prompt.messages[-1].content)
+    if words(fact.quote) in text or words(fact.claim) in text:
+        return True
+    for other in spans:
+        if other.document == fact.document:
+            shared = min(fact.end or 0, other.end or 0) - max(fact.start or 0, other.start or 0)
+            if shared >= SAME * (max(fact.end or 0, other.end or 0) - min(fact.start or 0, other.start or 0)):
+                return True
+    return False
+
+
 @dataclass
 class Memory:
-    """What a run noted and what stood in its last prompt: ids of verified facts, or lines of a memory."""
+    """What a run noted, and its last prompt: verified facts by id."""
 
-    noted: set[str] = field(default_factory=set)
-    kept: set[str] = field(default_factory=set)
+    facts: dict[str, Fact] = field(default_factory=dict)
+    last: Prompt[Any] | None = None
 
     def see(self, prompt: Prompt[Any], _: Any) -> None:
         shown = prompt.inputs
-        if isinstance(shown, ScanInput):
-            self.noted.update(fact.id for fact in shown.notes if fact.verified)
-        elif isinstance(shown, RecallInput):
-            self.kept = {fact.id for fact in shown.facts if fact.verified}
-            self.noted.update(self.kept)
+        if isinstance(shown, RecallInput):
+            self.last = prompt
+        found = shown.notes if isinstance(shown, ScanInput) else shown.facts if isinstance(shown, RecallInput) else ()
+        self.facts.update((fact.id, fact) for fact in found if fact.verified)
+
+    @property
+    def kept(self) -> int:
+        """How many of the facts stand in the last prompt, as a note or as a quote."""
+        if self.last is None:
+            return 0
+        spans = cast(RecallInput, self.last.inputs).facts
+        return sum(stands(fact, self.last, spans) for fact in self.facts.values())
 
 
 class Reproducible(Watched):
@@ -186,7 +213,7 @@ async def run(loop: str, job: Job, setting: Setting, asked: datasets.Question, d
                 outcome = await ours(
                     f"{job.seed} {job.question}", asked.text, documents, model, settings.model_copy(update=update)
                 )
-                outcome["noted"], outcome["kept"] = len(memory.noted), len(memory.kept & memory.noted)
+                outcome["noted"], outcome["kept"] = len(memory.facts), memory.kept
     except Exception as error:  # noqa: BLE001 - a failed run counts as a wrong answer and is shown
         failure = f"{type(error).__name__}: {error}"[:300]
     finally:
