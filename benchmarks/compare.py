@@ -37,6 +37,10 @@ def parser(description: str | None) -> argparse.ArgumentParser:
     made.add_argument(
         "--set", action="append", default=[], metavar="CONSTANT=VALUE", help="overrides one constant of the profile"
     )
+    made.add_argument(
+        "--shared", action="store_true", help="ours read a Corpus in its own order: one packing for all questions"
+    )
+    made.add_argument("--shard-tokens", type=int, help="ours read shards of one size")
     made.add_argument("--prefill", type=float, default=20_000, help="tokens a second of the simulated GPU")
     made.add_argument("--slots", type=int, default=256, help="sequences at once of the simulated GPU")
     made.add_argument("--window", type=int, default=32_768)
@@ -56,7 +60,8 @@ def jobs(options: argparse.Namespace, loops: tuple[str, ...], folder: Path) -> t
     extra = ["--prefill", str(options.prefill), "--slots", str(options.slots)]
     extra += [part for constant in options.set for part in ("--set", constant)]
     gpu = [f"{name}={value:g}" for name, value, usual in usuals(options) if value != usual]
-    label = " ".join([f"{options.tokens // 1000}K", *options.set, *gpu])
+    packed = ["one packing"] * options.shared + [f"shards={options.shard_tokens}"] * (options.shard_tokens is not None)
+    label = " ".join([f"{options.tokens // 1000}K", *options.set, *gpu, *packed])
     setting = Setting(
         tools=options.tools,
         tokens=options.tokens,
@@ -67,6 +72,8 @@ def jobs(options: argparse.Namespace, loops: tuple[str, ...], folder: Path) -> t
         padding=() if options.long else tuple(options.padding),
         extra=tuple(extra),
         label=label,
+        shared=options.shared,
+        shard_tokens=options.shard_tokens,
     )
     kinds = set(filter(None, options.kinds.split(",")))
     made = []

@@ -24,7 +24,7 @@ from typing import Any, cast
 
 from simulator import Simulated, Threads, Watched, simllm
 
-from extagents import Coordinator
+from extagents import Coordinator, Corpus
 from extagents.agents.calls import Desk
 from extagents.background import background
 from extagents.evaluation import datasets, metrics
@@ -44,7 +44,10 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True)
 class Setting:
-    """What all runs share. `tokens` is the input's size, `extra` what simllm is told beside profile and seed."""
+    """What all runs share. `tokens` is the input's size, `extra` what simllm is told beside profile and seed.
+
+    Ours read a `Corpus` in its own order where `shared` (one packing for all questions), in shards of `shard_tokens` where set.
+    """
 
     tools: Path
     tokens: int
@@ -55,6 +58,8 @@ class Setting:
     padding: tuple[Path, ...] = ()
     extra: tuple[str, ...] = ()
     label: str = ""
+    shared: bool = False
+    shard_tokens: int | None = None
 
 
 @dataclass(frozen=True)
@@ -140,13 +145,13 @@ class Reproducible(Watched):
         return self._secret
 
 
-async def ours(name: str, question: str, documents: Sequence[Document], model: Simulated, settings: Settings) -> Row:
+async def ours(name: str, question: str, over: Any, model: Simulated, settings: Settings) -> Row:
     """One run of the coordinator, in memory; the same for the same name, so that variants differ only where they do."""
     memory = Reproducible(name)
     model.watched.append(memory)
     team = Coordinator(model, memory=cast(Any, memory), settings=settings)
     try:
-        answer: Answer = await team.aask(question, list(documents), run=name)
+        answer: Answer = await team.aask(question, over, run=name)
         record = await memory.load_run(name)
     finally:
         await team.aclose()
@@ -210,9 +215,9 @@ async def run(loop: str, job: Job, setting: Setting, asked: datasets.Question, d
                 outcome = await published(loop, asked.text, documents, model, setting)
             else:
                 update = {"window": setting.window, "concurrency": setting.concurrency, "output_tokens": setting.output_tokens}
-                outcome = await ours(
-                    f"{job.seed} {job.question}", asked.text, documents, model, settings.model_copy(update=update)
-                )
+                wanted = settings.model_copy(update={**update, "shard_tokens": setting.shard_tokens})
+                over = Corpus.load(documents) if setting.shared else list(documents)
+                outcome = await ours(f"{job.seed} {job.question}", asked.text, over, model, wanted)
                 outcome["noted"], outcome["kept"] = len(memory.facts), memory.kept
     except Exception as error:  # noqa: BLE001 - a failed run counts as a wrong answer and is shown
         failure = f"{type(error).__name__}: {error}"[:300]
