@@ -152,4 +152,4 @@ def test_the_number_of_shards_costs_linear_time() -> None:
         assert len(pack(documents[:size], shard_tokens=100, counter=COUNTER)) == size
         return time.process_time() - began
 
-    assert seconds(20_000) < 25 * min(seconds(2_000) for _ in range(3))
+    assert min(seconds(20_000) for _ in range(3)) < 25 * min(seconds(2_000) for _ in range(9))  # others may use the machine
