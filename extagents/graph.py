@@ -9,7 +9,7 @@ unsure, the memory agent's notes and one pass over compressed context give candi
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from typing import Any, Protocol, TypedDict, TypeVar
 
 from langgraph.config import get_stream_writer
@@ -28,10 +28,11 @@ from extagents.errors import InputError, RunExists, SettingsError
 from extagents.frontier import Frontier
 from extagents.gate import CallFailed, Stop
 from extagents.packing import most_shard_tokens, notes_budget, pack
+from extagents.prompts import language_of
 from extagents.remembering import iterate, remember
 from extagents.schedule import brought_nothing, next_wave
 from extagents.text import cjk_share
-from extagents.types import Document, Plan, ShardText
+from extagents.types import Plan, ShardText
 from extagents.workspace import Workspace
 from extagents.writing import asked_for
 
@@ -40,6 +41,11 @@ SMALLEST_SHARD = 256  # tokens: smaller ones cost more in prompts than they hold
 MOST_QUESTION = 0.2  # of the window, at most: the rest is for text, knowledge and answer
 GLANCE = 20  # titles that the planner sees
 GLANCE_TEXT = 500  # characters of a document that tell its language
+FEW_LETTERS = 0.3  # of a text's letters: less is not what it is written in
+OTHER_LANGUAGE = (
+    "Question and documents are in different languages, and no language model is configured: "
+    "only names and numbers that both share can be found."
+)
 
 
 class State(TypedDict, total=False):
@@ -229,7 +235,11 @@ async def plan(workspace: Workspace) -> None:
         )
     glance = corpus.documents[: 10 * GLANCE]
     titles = list(dict.fromkeys(document.title or document.id for document in glance))[:GLANCE]
-    made = workspace.stored_plan or await _planned(workspace, titles, glance)
+    chinese = cjk_share("".join(document.text[:GLANCE_TEXT] for document in glance))
+    foreign = chinese < FEW_LETTERS if language_of(request.question) == "zh" else chinese > 1 - FEW_LETTERS
+    if foreign and workspace.gate.model("reader").name == "extractive":
+        workspace.notice(OTHER_LANGUAGE)
+    made = workspace.stored_plan or await _planned(workspace, titles, chinese)
     if request.kind is not None:
         made = made.model_copy(update={"kind": request.kind})
     workspace.plan = made
@@ -254,7 +264,7 @@ async def plan(workspace: Workspace) -> None:
     await workspace.memory.update_run(workspace.run_id, status="running", state=workspace.state("read"))
 
 
-async def _planned(workspace: Workspace, titles: list[str], glance: Sequence[Document]) -> Plan:
+async def _planned(workspace: Workspace, titles: list[str], chinese: float) -> Plan:
     """The planner's plan, or the question itself where the run ends before it has one."""
     request = workspace.request
     alone = planner.tidy(planner.whole(request.question, request.instructions), request.question, "")

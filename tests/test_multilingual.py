@@ -89,3 +89,18 @@ async def test_an_answer_in_the_documents_own_script_still_has_to_stand_in_it() 
 )
 def test_the_language_of_prompts_is_that_of_the_question(question: str, language: str) -> None:
     assert language_of(question) == language
+
+
+@pytest.mark.parametrize(("question", "documents", "foreign"), [
+    (CASES[0][0], ENGLISH, True),
+    (CASES[1][0], CHINESE, True),
+    (CASES[0][0], CHINESE, False),
+    (CASES[1][0], ENGLISH, False),
+])  # fmt: skip
+async def test_without_a_language_model_a_notice_says_that_the_languages_differ(
+    question: str, documents: list[Document], foreign: bool
+) -> None:
+    async with Coordinator(memory="memory://") as plain:
+        answer = await plain.aask(question, documents)
+    assert any("different languages" in notice for notice in answer.notices) is foreign
+    assert not (foreign and answer.answered)
