@@ -10,10 +10,10 @@ STAMP := $(VENV)/.installed-$(shell cksum requirements.lock 2>/dev/null | cut -d
 DEV_STAMP := $(VENV)/.installed-dev-$(shell cat requirements.lock requirements-dev.lock 2>/dev/null | cksum | cut -d' ' -f1)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check format bench picture lock clean
+.PHONY: help setup demo test test-reliability check format bench picture lock clean
 
 help: ## what there is to make
-	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/^([a-z]+):[^#]*## /  make \1\t/' | expand -t 18
+	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/^([a-z-]+):[^#]*## /  make \1\t/' | expand -t 26
 
 setup: $(STAMP) ## install into .venv what the lock names, hashes checked
 	@echo "Ready: $(BIN)/extagents --help"
@@ -23,6 +23,9 @@ demo: $(STAMP) ## answer questions over the Python standard library
 
 test: $(DEV_STAMP) ## run every test
 	@$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+test-reliability: $(DEV_STAMP) ## the tests of docs/reliability.md in full (about half an hour)
+	@EXTAGENTS_TEST_FULL=1 $(BIN)/python -m pytest tests/reliability --timeout 1800 $(PYTEST_ARGS)
 
 check: $(DEV_STAMP) ## ruff, mypy --strict, the rule of imports
 	@$(BIN)/ruff check .
