@@ -4,10 +4,12 @@ ExtAgentsError
 ├── UsageError                the caller can mend it; nothing was spent
 │   ├── InputError            nothing readable at the given paths, or an empty question
 │   ├── SettingsError         unknown model, missing key, impossible window or budget
-│   └── RunExists             a run of that name is stored already
+│   ├── RunExists             a run of that name is stored already
+│   └── RunBusy               another process is working on the run
 └── RunError                  the run failed; carries what it cost and whether a retry can help
     ├── ModelError            the model is out of reach, refuses the key, or never answers usably
     └── StoreError            the memory is out of reach, full, or read-only
+        └── LeaseLost         another process has taken the run over; this one may not write to it any more
 
 CallError is the one shape in which a model backend reports a failed call to the gate; it never leaves the gate.
 """
@@ -62,6 +64,10 @@ class RunExists(UsageError):
     """A run of this name is stored already."""
 
 
+class RunBusy(UsageError):
+    """Another process is working on the run."""
+
+
 class RunError(ExtAgentsError):
     """The run failed. `retryable` says whether the same call may succeed later; `spent` is what it cost so far."""
 
@@ -79,6 +85,17 @@ class ModelError(RunError):
 
 class StoreError(RunError):
     """The memory could not be reached, is full, or cannot be written."""
+
+
+class LeaseLost(StoreError):
+    """Another process has taken the run over; this one may not write to it any more."""
+
+    def __init__(self, run: str) -> None:
+        super().__init__(
+            f"The run {run!r} was taken over by another process, or forgotten; nothing more is written to it here.",
+            hint="See what became of it: extagents runs show RUN.",
+            run_id=run,
+        )
 
 
 class CallError(Exception):

@@ -44,6 +44,7 @@ class RunKeys:
     events: str
     cached: str
     applied: str
+    journal: str
 
     @property
     def all(self) -> tuple[str, ...]:
@@ -56,6 +57,7 @@ class RunKeys:
             self.events,
             self.cached,
             self.applied,
+            self.journal,
         )
 
 
@@ -96,4 +98,5 @@ class TenantKeys:
             events=f"{base}:events",
             cached=f"{base}:cached",
             applied=f"{base}:applied",
+            journal=f"{base}:journal",
         )

@@ -75,7 +75,7 @@ class Ledger:
         fresh: dict[str, list[Fact]] = defaultdict(list)
         for report in reports:
             key = (report.round, report.shard, report.version)
-            if key in grown._seen:
+            if report.failure is not None or key in grown._seen:  # one that failed may be replaced
                 continue
             grown._seen.add(key)
             if self._question < len(report.findings):

@@ -15,7 +15,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from extagents.budget import Amount, Budget
-from extagents.memory.base import NOTHING, Manifest, Note, RunRecord, RunStatus
+from extagents.errors import LeaseLost
+from extagents.memory.base import NOTHING, Holder, Lease, Manifest, Note, RunRecord, RunStatus
 from extagents.memory.counts import Counts, Limits, usage_counts, usage_of
 from extagents.memory.keys import TenantKeys, name_hash, report_digest
 from extagents.memory.redis_connection import RedisConnection
@@ -25,7 +26,13 @@ from extagents.types import Fact, Report, Usage
 TTL_SECONDS = 30 * 86_400
 READ_AT_ONCE = 500  # reports fetched in one command
 SPENT = ("calls", "input", "output", "cached", "retries", "cost", "priced")
-RECORD = ("manifest", "shards", "status", "updated", "state", "answer", "reports", *(f"spent_{field}" for field in SPENT))
+LEASE = ("token", "holder", "since", "until")
+RECORD = (
+    *("manifest", "shards", "status", "updated", "state", "answer", "reports"),
+    *(f"spent_{field}" for field in SPENT),
+    *LEASE,
+)
+FENCED = -1  # what a script returns to a writer whose lease is not the run's
 
 
 class RedisMemory:
@@ -52,16 +59,25 @@ class RedisMemory:
             connection = self._connections[loop] = RedisConnection(self._address)
         return connection
 
-    async def _script(self, script: str, run: str, *arguments: str | bytes | int, extra: Sequence[str] = ()) -> int:
+    async def _called(
+        self, script: str, run: str, *arguments: str | bytes | int, fence: int | None = None, extra: Sequence[str] = ()
+    ) -> Any:
         keys = [*self._keys.run(run).all, self._keys.runs, *extra]
-        return int(
-            await self._redis.script(script, keys, [repr(time.time()), self._ttl, name_hash(run), uuid.uuid4().hex], arguments)
-        )
+        head: list[str | int] = [repr(time.time()), self._ttl, name_hash(run), uuid.uuid4().hex, "" if fence is None else fence]
+        return await self._redis.script(script, keys, head, arguments)
+
+    async def _script(
+        self, script: str, run: str, *arguments: str | bytes | int, fence: int | None = None, extra: Sequence[str] = ()
+    ) -> int:
+        reply = int(await self._called(script, run, *arguments, fence=fence, extra=extra))
+        if reply == FENCED:
+            raise LeaseLost(run)
+        return reply
 
     # ---- runs
-    async def create_run(self, manifest: Manifest) -> bool:
+    async def create_run(self, manifest: Manifest, *, fence: int | None = None) -> bool:
         body = manifest.model_dump_json(exclude={"shards"})
-        return await self._script("create", manifest.run, body, json.dumps(manifest.shards)) == 1
+        return await self._script("create", manifest.run, body, json.dumps(manifest.shards), fence=fence) == 1
 
     async def load_run(self, run: str) -> RunRecord | None:
         return stored(await self._redis.command("HMGET", self._keys.run(run).record, *RECORD))
@@ -83,6 +99,7 @@ class RedisMemory:
         status: RunStatus | None = None,
         state: dict[str, Any] | None = None,
         answer: dict[str, Any] | None = None,
+        fence: int | None = None,
     ) -> None:
         changes: list[str] = []
         if status is not None:
@@ -91,16 +108,29 @@ class RedisMemory:
             changes += ["state", json.dumps(state)]
         if answer is not None:
             changes += ["answer", json.dumps(answer)]
-        await self._script("update", run, *changes)
+        await self._script("update", run, *changes, fence=fence)
 
     async def forget_run(self, run: str) -> bool:
         return await self._script("forget", run) == 1
 
+    # ---- leases
+    async def acquire(self, run: str, holder: Holder, seconds: float, *, over: int | None = None) -> Lease:
+        gone = "" if over is None else over
+        reply = await self._called("acquire", run, holder.model_dump_json(), repr(float(seconds)), gone)
+        return Lease.model_validate_json(reply)
+
+    async def renew(self, run: str, token: int, seconds: float) -> bool:
+        return int(await self._called("renew", run, repr(float(seconds)), fence=token)) != FENCED
+
+    async def give_back(self, run: str, token: int) -> None:
+        await self._called("give_back", run, fence=token)
+
     # ---- reports and the ledger of facts
-    async def post(self, report: Report, *, cache_key: str | None = None) -> bool:
+    async def post(self, report: Report, *, cache_key: str | None = None, fence: int | None = None) -> bool:
         key = report_digest(report.round, report.shard, report.version).hex()
         extra = [] if cache_key is None else [self._keys.cache(cache_key)]
-        return await self._script("post", report.run, key, report.wave, report.model_dump_json(), extra=extra) == 1
+        told = (key, report.wave, report.model_dump_json(), "" if report.failure is None else "1")
+        return await self._script("post", report.run, *told, fence=fence, extra=extra) == 1
 
     async def reports(self, run: str, *, before_wave: int | None = None, after_wave: int | None = None) -> list[Report]:
         log = await self._redis.command("LRANGE", self._keys.run(run).log, 0, -1)
@@ -135,8 +165,8 @@ class RedisMemory:
         return [None if body is None else Report.model_validate_json(body) for body in bodies]
 
     # ---- notes
-    async def write_note(self, run: str, name: str, content: dict[str, Any]) -> int:
-        return await self._script("note", run, name_hash(name), json.dumps(content))
+    async def write_note(self, run: str, name: str, content: dict[str, Any], *, fence: int | None = None) -> int:
+        return await self._script("note", run, name_hash(name), json.dumps(content), fence=fence)
 
     async def read_note(self, run: str, name: str, version: int | None = None) -> Note | None:
         notes, hashed = self._keys.run(run).notes, name_hash(name)
@@ -149,22 +179,28 @@ class RedisMemory:
         return None if body is None else Note(run=run, name=name, version=version, content=json.loads(body))
 
     # ---- budget
-    async def reserve(self, run: str, call: str, amount: Amount, budget: Budget, *, keep: Amount = NOTHING) -> bool:
+    async def reserve(
+        self, run: str, call: str, amount: Amount, budget: Budget, *, keep: Amount = NOTHING, fence: int | None = None
+    ) -> bool:
         wanted, kept, limits = Counts.of(amount), Counts.of(keep), Limits.of(budget)
         ceilings = ("" if limit is None else limit for limit in (limits.calls, limits.tokens, limits.cost))
         counts = (wanted.calls, wanted.tokens, wanted.cost, kept.calls, kept.tokens, kept.cost)
-        return await self._script("reserve", run, name_hash(call), *counts, *ceilings) == 1
+        return await self._script("reserve", run, name_hash(call), *counts, *ceilings, fence=fence) == 1
 
-    async def settle(self, run: str, call: str, usage: Usage) -> None:
-        await self._script("settle", run, name_hash(call), *usage_counts(usage))
+    async def settle(self, run: str, call: str, usage: Usage, *, answered: tuple[str, str] | None = None) -> None:
+        await self._script("settle", run, name_hash(call), *usage_counts(usage), *(answered or ()))
+
+    async def journal(self, run: str) -> dict[str, str]:
+        kept = await self._redis.command("HGETALL", self._keys.run(run).journal)
+        return {key.decode(): body.decode() for key, body in zip(kept[::2], kept[1::2], strict=True)}
 
     async def spent(self, run: str) -> Usage:
         row = await self._redis.command("HMGET", self._keys.run(run).record, *(f"spent_{field}" for field in SPENT))
         return spent_of(row)
 
     # ---- events
-    async def append_event(self, run: str, event: dict[str, Any]) -> None:
-        await self._script("event", run, json.dumps(event), MOST_EVENTS)
+    async def append_event(self, run: str, event: dict[str, Any], *, fence: int | None = None) -> None:
+        await self._script("event", run, json.dumps(event), MOST_EVENTS, fence=fence)
 
     async def events(self, run: str) -> list[dict[str, Any]]:
         return [json.loads(body) for body in await self._redis.command("LRANGE", self._keys.run(run).events, 0, -1)]
@@ -205,5 +241,14 @@ def stored(row: Sequence[bytes | None]) -> RunRecord | None:
         state or b"{}",
         answer,
         int(reports or 0),
-        spent=spent_of(row[7:]),
+        spent=spent_of(row[7 : 7 + len(SPENT)]),
+        lease=lease_of(row[7 + len(SPENT) :]),
     )
+
+
+def lease_of(row: Sequence[bytes | None]) -> str | None:
+    """The lease as JSON from the fields of `LEASE`; None where nobody holds one."""
+    token, holder, since, until = (b"" if value is None else value for value in row)
+    if not holder:
+        return None
+    return f'{{"token":{token.decode()},"holder":{holder.decode()},"since":{since.decode()},"until":{until.decode()}}}'

@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from extagents.budget import Amount, Budget
-from extagents.memory.base import NOTHING, Manifest, Note, RunRecord, RunStatus
+from extagents.errors import LeaseLost
+from extagents.memory.base import NOTHING, Holder, Lease, Manifest, Note, RunRecord, RunStatus
 from extagents.memory.counts import Counts, Limits, usage_counts, usage_of
 from extagents.memory.keys import digest, report_digest
 from extagents.memory.ledger import Ledger
@@ -73,13 +74,22 @@ class SQLiteMemory:
             found = int(cursor.lastrowid or 0)
         return found
 
+    def _fenced(self, db: sqlite3.Connection, run: str, name: bytes, fence: int | None) -> None:
+        """Refuses a writer whose lease is not the run's."""
+        if fence is None:
+            return
+        row = db.execute("SELECT token, lease FROM runs WHERE tenant = ? AND name = ?", (self._tenant, name)).fetchone()
+        if row is None or row[0] != fence or row[1] is None:
+            raise LeaseLost(run)
+
     # ---- runs
-    async def create_run(self, manifest: Manifest) -> bool:
+    async def create_run(self, manifest: Manifest, *, fence: int | None = None) -> bool:
         name = digest(manifest.run)
         body = manifest.model_dump_json(exclude={"shards"})
         shards = json.dumps(manifest.shards)
 
         def work(db: sqlite3.Connection) -> bool:
+            self._fenced(db, manifest.run, name, fence)
             run = self._find_or_make(db, name)
             changed = db.execute(
                 "UPDATE runs SET manifest = ?, updated = ? WHERE id = ? AND manifest IS NULL",
@@ -98,7 +108,7 @@ class SQLiteMemory:
 
         def work(db: sqlite3.Connection) -> Any:
             return db.execute(
-                f"SELECT manifest, shards, status, updated, state, answer, reports, {SPENT} FROM runs"
+                f"SELECT manifest, shards, status, updated, state, answer, reports, {SPENT}, lease FROM runs"
                 " JOIN packings ON packings.run = runs.id WHERE tenant = ? AND name = ? AND manifest IS NOT NULL",
                 (self._tenant, name),
             ).fetchone()
@@ -109,7 +119,7 @@ class SQLiteMemory:
     async def list_runs(self) -> list[RunRecord]:
         def work(db: sqlite3.Connection) -> list[Any]:
             return db.execute(
-                f"SELECT manifest, '[]', status, updated, state, answer, reports, {SPENT} FROM runs"
+                f"SELECT manifest, '[]', status, updated, state, answer, reports, {SPENT}, lease FROM runs"
                 " WHERE tenant = ? AND manifest IS NOT NULL ORDER BY updated DESC, id DESC",
                 (self._tenant,),
             ).fetchall()
@@ -123,6 +133,7 @@ class SQLiteMemory:
         status: RunStatus | None = None,
         state: dict[str, Any] | None = None,
         answer: dict[str, Any] | None = None,
+        fence: int | None = None,
     ) -> None:
         name = digest(run)
         given = {
@@ -133,6 +144,7 @@ class SQLiteMemory:
         changes = {column: value for column, value in given.items() if value is not None}
 
         def work(db: sqlite3.Connection) -> None:
+            self._fenced(db, run, name, fence)
             columns = "".join(f", {column} = ?" for column in changes)
             db.execute(
                 f"UPDATE runs SET updated = ?{columns} WHERE tenant = ? AND name = ? AND manifest IS NOT NULL",
@@ -149,7 +161,7 @@ class SQLiteMemory:
             if found is None:
                 return False
             db.execute("PRAGMA secure_delete = ON")  # freed pages keep their text otherwise
-            for table in ("packings", "reports", "cache", "notes", "reservations", "events"):
+            for table in ("packings", "reports", "journal", "cache", "notes", "reservations", "events"):
                 db.execute(f"DELETE FROM {table} WHERE run = ?", (found,))  # table names are the literals above
             db.execute("DELETE FROM runs WHERE id = ?", (found,))
             return True
@@ -164,22 +176,81 @@ class SQLiteMemory:
             await self._read(empty_log)
         return forgotten
 
+    # ---- leases
+    async def acquire(self, run: str, holder: Holder, seconds: float, *, over: int | None = None) -> Lease:
+        name = digest(run)
+
+        def work(db: sqlite3.Connection) -> Lease:
+            found = self._find_or_make(db, name)
+            last, body = db.execute("SELECT token, lease FROM runs WHERE id = ?", (found,)).fetchone()
+            now = time.time()
+            if body is not None:
+                held = Lease.model_validate_json(body)
+                if held.holder != holder and held.token != over and held.until > now:
+                    return held
+            db.execute(
+                "UPDATE runs SET (calls, input, cost) = (SELECT runs.calls + COALESCE(SUM(held.calls), 0),"
+                " runs.input + COALESCE(SUM(held.tokens), 0), runs.cost + COALESCE(SUM(held.cost), 0)"
+                " FROM reservations AS held WHERE held.run = runs.id) WHERE id = ?",
+                (found,),
+            )
+            db.execute("DELETE FROM reservations WHERE run = ?", (found,))
+            # Past what a forgotten run of this name had, too: the clock goes on.
+            taken = Lease(token=max(last + 1, int(now * 1000)), holder=holder, since=now, until=now + seconds)
+            db.execute("UPDATE runs SET token = ?, lease = ? WHERE id = ?", (taken.token, taken.model_dump_json(), found))
+            return taken
+
+        lease: Lease = await self._write(work)
+        return lease
+
+    async def renew(self, run: str, token: int, seconds: float) -> bool:
+        name = digest(run)
+
+        def work(db: sqlite3.Connection) -> bool:
+            changed = db.execute(
+                "UPDATE runs SET lease = json_set(lease, '$.until', ?)"
+                " WHERE tenant = ? AND name = ? AND token = ? AND lease IS NOT NULL",
+                (time.time() + seconds, self._tenant, name, token),
+            )
+            return changed.rowcount == 1
+
+        renewed: bool = await self._write(work)
+        return renewed
+
+    async def give_back(self, run: str, token: int) -> None:
+        name = digest(run)
+
+        def work(db: sqlite3.Connection) -> None:
+            mine = (self._tenant, name, token)
+            db.execute("UPDATE runs SET lease = NULL WHERE tenant = ? AND name = ? AND token = ?", mine)
+            unused = "manifest IS NULL AND calls = 0 AND reports = 0"
+            db.execute(f"DELETE FROM runs WHERE tenant = ? AND name = ? AND token = ? AND {unused}", mine)
+
+        await self._write(work)
+
     # ---- reports and the ledger of facts
-    async def post(self, report: Report, *, cache_key: str | None = None) -> bool:
+    async def post(self, report: Report, *, cache_key: str | None = None, fence: int | None = None) -> bool:
         name = digest(report.run)
         key = report_digest(report.round, report.shard, report.version)
         body = report.model_dump_json()
         cached = None if cache_key is None else digest(cache_key)
 
+        failed = report.failure is not None
+
         def work(db: sqlite3.Connection) -> bool:
+            self._fenced(db, report.run, name, fence)
             run = self._find_or_make(db, name)
+            replaced = 0
+            if not failed:
+                replaced = db.execute("DELETE FROM reports WHERE run = ? AND key = ? AND failed", (run, key)).rowcount
             added = db.execute(
-                "INSERT OR IGNORE INTO reports (run, key, wave, body) VALUES (?, ?, ?, ?)", (run, key, report.wave, body)
+                "INSERT OR IGNORE INTO reports (run, key, wave, body, failed) VALUES (?, ?, ?, ?, ?)",
+                (run, key, report.wave, body, failed),
             )
             if added.rowcount != 1:
                 return False
             now = time.time()
-            db.execute("UPDATE runs SET reports = reports + 1, updated = ? WHERE id = ?", (now, run))
+            db.execute("UPDATE runs SET reports = reports + ?, updated = ? WHERE id = ?", (1 - replaced, now, run))
             if cached is not None:
                 db.execute(
                     "INSERT OR IGNORE INTO cache (tenant, key, run, created, body) VALUES (?, ?, ?, ?, ?)",
@@ -232,10 +303,11 @@ class SQLiteMemory:
         return [None if body is None else Report.model_validate_json(body) for body in bodies]
 
     # ---- notes
-    async def write_note(self, run: str, name: str, content: dict[str, Any]) -> int:
+    async def write_note(self, run: str, name: str, content: dict[str, Any], *, fence: int | None = None) -> int:
         run_name, note_name, body = digest(run), digest(name), json.dumps(content)
 
         def work(db: sqlite3.Connection) -> int:
+            self._fenced(db, run, run_name, fence)
             found = self._find_or_make(db, run_name)
             (newest,) = db.execute(
                 "SELECT COALESCE(MAX(version), 0) FROM notes WHERE run = ? AND name = ?", (found, note_name)
@@ -259,11 +331,14 @@ class SQLiteMemory:
         return None if row is None else Note(run=run, name=name, version=row[0], content=json.loads(row[1]))
 
     # ---- budget
-    async def reserve(self, run: str, call: str, amount: Amount, budget: Budget, *, keep: Amount = NOTHING) -> bool:
+    async def reserve(
+        self, run: str, call: str, amount: Amount, budget: Budget, *, keep: Amount = NOTHING, fence: int | None = None
+    ) -> bool:
         name, call_name = digest(run), digest(call)
         wanted, kept, limits = Counts.of(amount), Counts.of(keep), Limits.of(budget)
 
         def work(db: sqlite3.Connection) -> bool:
+            self._fenced(db, run, name, fence)
             found = self._find_or_make(db, name)
             if budget.limited:
                 spent = Counts(*db.execute("SELECT calls, input + output, cost FROM runs WHERE id = ?", (found,)).fetchone())
@@ -284,7 +359,7 @@ class SQLiteMemory:
 
         return await self._write(work)
 
-    async def settle(self, run: str, call: str, usage: Usage) -> None:
+    async def settle(self, run: str, call: str, usage: Usage, *, answered: tuple[str, str] | None = None) -> None:
         name, call_name = digest(run), digest(call)
         counts = usage_counts(usage)
 
@@ -296,8 +371,23 @@ class SQLiteMemory:
                 " retries = retries + ?, cost = cost + ?, priced = MAX(priced, ?) WHERE id = ?",
                 (*counts, found),
             )
+            if answered is not None:
+                db.execute("INSERT OR IGNORE INTO journal VALUES (?, ?, ?)", (found, *answered))
 
         await self._write(work)
+
+    async def journal(self, run: str) -> dict[str, str]:
+        name = digest(run)
+
+        def work(db: sqlite3.Connection) -> dict[str, str]:
+            rows = db.execute(
+                "SELECT key, body FROM journal WHERE run = (SELECT id FROM runs WHERE tenant = ? AND name = ?)",
+                (self._tenant, name),
+            )
+            return dict(rows.fetchall())
+
+        kept: dict[str, str] = await self._read(work)
+        return kept
 
     async def spent(self, run: str) -> Usage:
         name = digest(run)
@@ -309,10 +399,11 @@ class SQLiteMemory:
         return Usage() if row is None else usage_of(row)
 
     # ---- events
-    async def append_event(self, run: str, event: dict[str, Any]) -> None:
+    async def append_event(self, run: str, event: dict[str, Any], *, fence: int | None = None) -> None:
         name, body = digest(run), json.dumps(event)
 
         def work(db: sqlite3.Connection) -> None:
+            self._fenced(db, run, name, fence)
             found = self._find_or_make(db, name)
             (newest,) = db.execute("SELECT COALESCE(MAX(seq), 0) FROM events WHERE run = ?", (found,)).fetchone()
             db.execute("INSERT INTO events VALUES (?, ?, ?)", (found, newest + 1, body))
@@ -371,5 +462,6 @@ def absolute(path: Path) -> Path:
 
 
 def stored(row: Sequence[Any]) -> RunRecord:
-    """A run from its row: manifest, shards, status, updated, state, answer, reports, then what was spent."""
-    return run_record(*row[:7], spent=usage_of((row[7], row[8], row[9], row[10], row[11], row[12], row[13])))
+    """A run from its row: manifest, shards, status, updated, state, answer, reports, then what was spent, and the lease."""
+    spent = usage_of((row[7], row[8], row[9], row[10], row[11], row[12], row[13]))
+    return run_record(*row[:7], spent=spent, lease=row[14])

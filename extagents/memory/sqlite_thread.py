@@ -19,11 +19,11 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from extagents.errors import ExtAgentsError, StoreError
+from extagents.memory.base import SCHEMA_VERSION
 
 T = TypeVar("T")
 BUSY_SECONDS = 10.0  # how long a write waits for another process
 MOST_TOGETHER = 256  # jobs in one commit
-SCHEMA_VERSION = 1
 
 SCHEMA = """
 CREATE TABLE extagents_schema (version INTEGER NOT NULL);
@@ -32,11 +32,13 @@ CREATE TABLE runs (
   status TEXT NOT NULL DEFAULT 'running', updated REAL NOT NULL, state TEXT NOT NULL DEFAULT '{}', answer TEXT,
   reports INTEGER NOT NULL DEFAULT 0, calls INTEGER NOT NULL DEFAULT 0, input INTEGER NOT NULL DEFAULT 0,
   output INTEGER NOT NULL DEFAULT 0, cached INTEGER NOT NULL DEFAULT 0, retries INTEGER NOT NULL DEFAULT 0,
-  cost INTEGER NOT NULL DEFAULT 0, priced INTEGER NOT NULL DEFAULT 0, UNIQUE (tenant, name));
+  cost INTEGER NOT NULL DEFAULT 0, priced INTEGER NOT NULL DEFAULT 0, token INTEGER NOT NULL DEFAULT 0, lease TEXT,
+  UNIQUE (tenant, name));
 CREATE TABLE packings (run INTEGER PRIMARY KEY, shards TEXT NOT NULL);
 CREATE TABLE reports (
   id INTEGER PRIMARY KEY AUTOINCREMENT, run INTEGER NOT NULL, key BLOB NOT NULL, wave INTEGER NOT NULL, body TEXT NOT NULL,
-  UNIQUE (run, key));
+  failed INTEGER NOT NULL DEFAULT 0, UNIQUE (run, key));
+CREATE TABLE journal (run INTEGER NOT NULL, key TEXT NOT NULL, body TEXT NOT NULL, PRIMARY KEY (run, key));
 CREATE TABLE cache (
   tenant BLOB NOT NULL, key BLOB NOT NULL, run INTEGER NOT NULL, created REAL NOT NULL, body TEXT NOT NULL,
   PRIMARY KEY (tenant, key));
@@ -51,6 +53,16 @@ CREATE TABLE reservations (
 CREATE TABLE events (run INTEGER NOT NULL, seq INTEGER NOT NULL, body TEXT NOT NULL, PRIMARY KEY (run, seq));
 CREATE TABLE secrets (tenant BLOB PRIMARY KEY, secret BLOB NOT NULL);
 """
+# What makes a file of an older schema one of the next.
+MIGRATIONS = {
+    1: """
+ALTER TABLE runs ADD COLUMN token INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE runs ADD COLUMN lease TEXT;
+ALTER TABLE reports ADD COLUMN failed INTEGER NOT NULL DEFAULT 0;
+UPDATE reports SET failed = json_extract(body, '$.failure') IS NOT NULL;
+CREATE TABLE journal (run INTEGER NOT NULL, key TEXT NOT NULL, body TEXT NOT NULL, PRIMARY KEY (run, key));
+""",
+}
 
 
 @dataclass(slots=True)
@@ -247,9 +259,13 @@ def prepare(connection: sqlite3.Connection) -> None:
         )
     else:
         (version,) = connection.execute("SELECT version FROM extagents_schema").fetchone()
-        if version != SCHEMA_VERSION:
+        for old in range(version, SCHEMA_VERSION):
+            for statement in MIGRATIONS[old].split(";"):
+                connection.execute(statement)
+        connection.execute("UPDATE extagents_schema SET version = ? WHERE version < ?", (SCHEMA_VERSION, SCHEMA_VERSION))
+        if version > SCHEMA_VERSION:
             raise StoreError(
-                f"The memory file has schema version {version}, this release of extagents reads {SCHEMA_VERSION}.",
+                f"The memory file has schema version {version}, this release of extagents reads up to {SCHEMA_VERSION}.",
                 hint="Use the release that wrote it, or give another path with --memory sqlite:///PATH.",
             )
     connection.execute("COMMIT")

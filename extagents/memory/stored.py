@@ -8,7 +8,10 @@ from collections import OrderedDict
 from collections.abc import Hashable, Sequence
 from typing import Generic, TypeVar
 
-from extagents.memory.base import RunRecord
+from pydantic import ValidationError
+
+from extagents.errors import StoreError
+from extagents.memory.base import SCHEMA_VERSION, RunRecord
 from extagents.memory.ledger import Ledger
 from extagents.types import Report, Usage
 
@@ -20,7 +23,10 @@ PARSED_INLINE = 64  # reports parsed on the event loop; more are parsed on a thr
 
 def parse_reports(bodies: Sequence[str | bytes]) -> list[Report]:
     """Reports from their JSON, ordered by (round, shard, version)."""
-    found = [Report.model_validate_json(body) for body in bodies]
+    try:
+        found = [Report.model_validate_json(body) for body in bodies]
+    except ValidationError as error:
+        raise unreadable("A report") from error
     return sorted(found, key=lambda report: (report.round, report.shard, report.version))
 
 
@@ -39,18 +45,38 @@ def run_record(
     reports: int,
     *,
     spent: Usage,
+    lease: str | bytes | None,
 ) -> RunRecord:
-    """A run from its JSON parts."""
-    return RunRecord.model_validate(
-        {
-            "manifest": {**json.loads(manifest), "shards": json.loads(shards)},
-            "status": status,
-            "updated": updated,
-            "state": json.loads(state),
-            "answer": None if answer is None else json.loads(answer),
-            "reports": reports,
-            "spent": spent,
-        }
+    """A run from its JSON parts. Raises `StoreError` for one that a later release has written."""
+    told = json.loads(manifest)
+    if told.get("schema_version", 1) > SCHEMA_VERSION:
+        raise StoreError(
+            f"The run {told.get('run')!r} was stored with schema version {told['schema_version']}; this release of extagents "
+            f"reads up to {SCHEMA_VERSION}.",
+            hint="Use the release that wrote it.",
+            run_id=told.get("run"),
+        )
+    parts = {
+        "manifest": {**told, "shards": json.loads(shards)},
+        "status": status,
+        "updated": updated,
+        "state": json.loads(state),
+        "answer": None if answer is None else json.loads(answer),
+        "reports": reports,
+        "spent": spent,
+        "lease": None if lease is None else json.loads(lease),
+    }
+    try:
+        return RunRecord.model_validate(parts)
+    except ValidationError as error:
+        raise unreadable(f"The run {told.get('run')!r}") from error
+
+
+def unreadable(what: str) -> StoreError:
+    """The error for something stored that is not what this release writes."""
+    return StoreError(
+        f"{what} cannot be read: it was stored by another version of extagents, or damaged.",
+        hint="Use the release that wrote it, or remove the run with `extagents runs forget RUN`.",
     )
 
 

@@ -21,7 +21,8 @@ import pytest
 import pytest_asyncio
 
 from extagents.budget import Amount, Budget
-from extagents.memory.base import Manifest, Memory
+from extagents.errors import LeaseLost
+from extagents.memory.base import Holder, Manifest, Memory
 from extagents.memory.ledger import Ledger, fact_id, fact_tokens
 from extagents.types import Fact, Finding, Report, Usage
 
@@ -97,6 +98,11 @@ def a_report(run: str = "run", shard: str = "s0", *facts: Fact, **changes: Any) 
         "usage": Usage(calls=1, input_tokens=100, output_tokens=10, cost=0.001),
     }
     return Report(**{**given, **changes})
+
+
+def a_holder(number: int) -> Holder:
+    """A process, distinct from those of other numbers."""
+    return Holder(host="machine", pid=1_000 + number, born=1_700_000_000.5, key=f"key {number}")
 
 
 class MemoryConformance(ABC):
@@ -296,6 +302,147 @@ class MemoryConformance(ABC):
         assert kept >= {f"s{i}" for i in range(1, 50, 2)} | {"last"}
         cached = await memory.cached([f"k{i}" for i in range(50)])
         assert {report.shard for report in cached if report} == kept - {"last"}
+
+    @pytest.mark.asyncio
+    async def test_a_report_replaces_one_that_says_its_shard_could_not_be_read(self, opened: Open, memory: Memory) -> None:
+        await memory.create_run(a_manifest())
+        both = self.two(opened, memory)
+        failed = a_report(findings=(), failure="the model was busy")
+        read = a_report("run", "s0", a_fact(1), wave=2)
+        assert await memory.post(failed)
+        assert not await memory.post(failed.model_copy(update={"failure": "again"}))
+        assert [await one.knowledge("run", 1_000) for one in both] == [[], []]
+        assert await both[1].post(read)
+        assert not await memory.post(failed)
+        assert not await memory.post(a_report("run", "s0", a_fact(2), wave=3))
+        assert await memory.reports("run") == [read]
+        assert await memory.reports("run", after_wave=1) == [read]
+        assert [await one.knowledge("run", 1_000) for one in both] == [[a_fact(1)], [a_fact(1)]]
+        found = await memory.load_run("run")
+        assert found is not None
+        assert found.reports == 1
+
+    # ---- leases and the journal
+    @pytest.mark.asyncio
+    async def test_one_of_many_gets_the_lease_and_the_others_learn_who(self, opened: Open, memory: Memory) -> None:
+        both = self.two(opened, memory)
+        taken = await asyncio.gather(*(both[i % 2].acquire("run", a_holder(i), 60) for i in range(20)))
+        assert len({lease.token for lease in taken}) == len({lease.holder for lease in taken}) == 1
+        winner = taken[0]
+        assert winner.holder in [a_holder(i) for i in range(20)]
+        assert 59 < winner.until - winner.since < 61
+        assert await memory.list_runs() == []
+        await memory.create_run(a_manifest(), fence=winner.token)
+        (listed,) = await memory.list_runs()
+        found = await memory.load_run("run")
+        assert found is not None
+        assert found.lease == listed.lease == winner
+
+    @pytest.mark.asyncio
+    async def test_a_lease_is_free_when_given_back_run_out_or_left_by_the_dead(self, memory: Memory) -> None:
+        first = await memory.acquire("run", a_holder(1), 60)
+        await memory.create_run(a_manifest(), fence=first.token)
+        assert (await memory.acquire("run", a_holder(2), 60)).holder == a_holder(1)
+        assert (await memory.acquire("run", a_holder(2), 60, over=first.token - 1)).holder == a_holder(1)
+        second = await memory.acquire("run", a_holder(2), 60, over=first.token)
+        assert second.holder == a_holder(2)
+        await memory.give_back("run", first.token)
+        assert (await memory.acquire("run", a_holder(3), 60)).holder == a_holder(2)
+        await memory.give_back("run", second.token)
+        found = await memory.load_run("run")
+        assert found is not None
+        assert found.lease is None
+        third = await memory.acquire("run", a_holder(3), 0.0)
+        fourth = await memory.acquire("run", a_holder(4), 60)
+        assert fourth.holder == a_holder(4)
+        assert first.token < second.token < third.token < fourth.token
+
+    @pytest.mark.asyncio
+    async def test_a_lease_is_renewed_by_its_holder_alone(self, memory: Memory) -> None:
+        first = await memory.acquire("run", a_holder(1), 0.0)
+        await memory.create_run(a_manifest())
+        assert await memory.renew("run", first.token, 60)  # it ran out, but nobody has taken it
+        found = await memory.load_run("run")
+        assert found is not None
+        assert found.lease is not None
+        assert found.lease.until > first.until + 50
+        assert (await memory.acquire("run", a_holder(2), 60)).holder == a_holder(1)
+        second = await memory.acquire("run", a_holder(2), 60, over=first.token)
+        assert not await memory.renew("run", first.token, 60)
+        assert await memory.renew("run", second.token, 60)
+        await memory.give_back("run", second.token)
+        assert not await memory.renew("run", second.token, 60)
+
+    @pytest.mark.asyncio
+    async def test_who_lost_the_lease_writes_nothing_more_but_what_was_spent(self, memory: Memory) -> None:
+        first = await memory.acquire("run", a_holder(1), 60)
+        old = first.token
+        await memory.create_run(a_manifest(), fence=old)
+        assert await memory.post(a_report(), cache_key="k", fence=old)
+        assert await memory.write_note("run", "n", {"by": 1}, fence=old) == 1
+        await memory.append_event("run", {"by": 1}, fence=old)
+        await memory.update_run("run", state={"by": 1}, fence=old)
+        assert await memory.reserve("run", "c", Amount(calls=1), Budget(calls=9), fence=old)
+        new = (await memory.acquire("run", a_holder(2), 60, over=old)).token
+        before = await memory.load_run("run")
+        for late in (
+            memory.create_run(a_manifest(), fence=old),
+            memory.post(a_report(shard="s9"), cache_key="k9", fence=old),
+            memory.write_note("run", "n", {"by": 1}, fence=old),
+            memory.append_event("run", {"by": 1}, fence=old),
+            memory.update_run("run", status="done", state={"by": 1}, answer={"answer": "late"}, fence=old),
+            memory.reserve("run", "late", Amount(calls=1), Budget(calls=9), fence=old),
+        ):
+            with pytest.raises(LeaseLost):
+                await late
+        assert await memory.load_run("run") == before
+        assert await memory.cached(["k9"]) == [None]
+        assert len(await memory.reports("run")) == len(await memory.events("run")) == 1
+        await memory.settle("run", "late", Usage(calls=1, input_tokens=5), answered=("late", "body"))
+        assert (await memory.spent("run")).calls == 2  # with what the first holder had reserved
+        assert await memory.journal("run") == {"late": "body"}
+        assert await memory.post(a_report(shard="s9"), fence=new)
+        await memory.give_back("run", new)
+        with pytest.raises(LeaseLost):
+            await memory.post(a_report(shard="s10"), fence=new)
+
+    @pytest.mark.asyncio
+    async def test_taking_a_lease_counts_what_nobody_will_settle(self, memory: Memory) -> None:
+        budget = Budget(tokens=1_000, calls=10, cost=1.0)
+        first = await memory.acquire("run", a_holder(1), 60)
+        await memory.settle("run", "a", Usage(calls=1, input_tokens=10, output_tokens=5, cost=0.1))
+        for call in ("b", "c"):
+            assert await memory.reserve("run", call, Amount(calls=1, tokens=300, cost=0.25), budget, fence=first.token)
+        second = await memory.acquire("run", a_holder(2), 60, over=first.token)
+        spent = await memory.spent("run")
+        assert (spent.calls, spent.input_tokens + spent.output_tokens) == (3, 615)
+        assert spent.cost == pytest.approx(0.6)
+        assert not await memory.reserve("run", "d", Amount(calls=1, tokens=386), budget, fence=second.token)
+        assert await memory.reserve("run", "d", Amount(calls=1, tokens=385, cost=0.4), budget, fence=second.token)
+        await memory.settle("run", "b", Usage(calls=1, input_tokens=7))  # a straggler is counted, and frees nothing twice
+        assert (await memory.spent("run")).input_tokens == 617
+
+    @pytest.mark.asyncio
+    async def test_what_a_call_brought_is_kept_once_with_what_it_cost(self, opened: Open, memory: Memory) -> None:
+        assert await memory.journal("run") == {}
+        await memory.settle("run", "a", Usage(calls=1, input_tokens=3), answered=("key", '{"output": "ü\0"}'))
+        await memory.settle("run", "b", Usage(calls=1, input_tokens=4), answered=("key", "another"))
+        await memory.settle("run", "c", Usage(calls=1), answered=("other", "谁"))
+        assert await self.two(opened, memory)[1].journal("run") == {"key": '{"output": "ü\0"}', "other": "谁"}
+        assert await memory.journal("another") == {}
+        assert await memory.spent("run") == Usage(calls=3, input_tokens=7)
+        assert await memory.forget_run("run")
+        assert await memory.journal("run") == {}
+
+    @pytest.mark.asyncio
+    async def test_a_lease_of_a_run_that_never_began_leaves_nothing(self, memory: Memory) -> None:
+        lease = await memory.acquire("run", a_holder(1), 60)
+        await memory.give_back("run", lease.token)
+        assert not await memory.forget_run("run")
+        kept = await memory.acquire("run", a_holder(1), 60)
+        await memory.settle("run", "plan", Usage(calls=1))
+        await memory.give_back("run", kept.token)
+        assert await memory.spent("run") == Usage(calls=1)
 
     # ---- knowledge
     @pytest.mark.asyncio

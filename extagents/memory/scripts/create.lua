@@ -1,11 +1,14 @@
--- ARGV 6 manifest, 7 shards. 1: stored; 0: a run of that name is there.
+-- ARGV 7 manifest, 8 shards. 1: stored; 0: a run of that name is there.
 local before = earlier()
 if before then
   return before
 end
-if redis.call('HSETNX', record, 'manifest', ARGV[6]) == 0 then
+if fenced_off() then
+  return FENCED
+end
+if redis.call('HSETNX', record, 'manifest', ARGV[7]) == 0 then
   return 0
 end
-redis.call('HSET', record, 'shards', ARGV[7])
+redis.call('HSET', record, 'shards', ARGV[8])
 changed()
 return applied_with(1)

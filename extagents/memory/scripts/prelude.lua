@@ -1,11 +1,12 @@
--- Stands before every script. KEYS 1-9 are the run's keys and the tenant's index of runs; ARGV 1-5 come with every call.
+-- Stands before every script. KEYS 1-10 are the run's keys and the tenant's index of runs; ARGV 1-6 come with every call.
 local record, reports, log, notes, calls = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
-local events, cached, applied, runs = KEYS[6], KEYS[7], KEYS[8], KEYS[9]
-local now, ttl, name, call_id, attempt = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
+local events, cached, applied, journal, runs = KEYS[6], KEYS[7], KEYS[8], KEYS[9], KEYS[10]
+local now, ttl, name, call_id, fence, attempt = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5], ARGV[6]
+local FENCED = -1 -- the writer's lease is not the run's
 
 -- Nothing of a run expires while something of it is written.
 local function refresh()
-  for i = 1, 9 do
+  for i = 1, 10 do
     redis.call('EXPIRE', KEYS[i], ttl)
   end
 end
@@ -33,6 +34,20 @@ local function applied_with(result)
   redis.call('LTRIM', applied, 0, 1023)
   refresh()
   return result
+end
+
+-- Whether the writer holds a lease that the run does not have any more.
+local function fenced_off()
+  if fence == '' then
+    return false
+  end
+  return redis.call('HGET', record, 'token') ~= fence or redis.call('HEXISTS', record, 'holder') == 0
+end
+
+-- The run's lease as JSON.
+local function lease()
+  local held = redis.call('HMGET', record, 'token', 'holder', 'since', 'until')
+  return '{"token":' .. held[1] .. ',"holder":' .. held[2] .. ',"since":' .. held[3] .. ',"until":' .. held[4] .. '}'
 end
 
 local function number(field)

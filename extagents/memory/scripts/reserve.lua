@@ -1,6 +1,9 @@
--- ARGV 6 hash of the call, 7-9 wanted, 10-12 kept back, 13-15 ceilings or ''; each as calls, tokens, nano-USD.
-local call = ARGV[6]
-local limited = ARGV[13] ~= '' or ARGV[14] ~= '' or ARGV[15] ~= ''
+-- ARGV 7 hash of the call, 8-10 wanted, 11-13 kept back, 14-16 ceilings or ''; each as calls, tokens, nano-USD.
+if fenced_off() then
+  return FENCED
+end
+local call = ARGV[7]
+local limited = ARGV[14] ~= '' or ARGV[15] ~= '' or ARGV[16] ~= ''
 if limited then
   local held = redis.call('HGET', calls, call)
   local own = { 0, 0, 0 }
@@ -13,17 +16,17 @@ if limited then
     number('spent_cost') + number('reserved_cost'),
   }
   for i = 1, 3 do
-    local total = used[i] - tonumber(own[i]) + tonumber(ARGV[6 + i]) + tonumber(ARGV[9 + i])
-    if ARGV[12 + i] ~= '' and total > tonumber(ARGV[12 + i]) then
+    local total = used[i] - tonumber(own[i]) + tonumber(ARGV[7 + i]) + tonumber(ARGV[10 + i])
+    if ARGV[13 + i] ~= '' and total > tonumber(ARGV[13 + i]) then
       return 0
     end
   end
 end
 redis.call('HSETNX', record, 'updated', now)
 release(call)
-redis.call('HSET', calls, call, ARGV[7] .. ' ' .. ARGV[8] .. ' ' .. ARGV[9])
-add('reserved_calls', tonumber(ARGV[7]))
-add('reserved_tokens', tonumber(ARGV[8]))
-add('reserved_cost', tonumber(ARGV[9]))
+redis.call('HSET', calls, call, ARGV[8] .. ' ' .. ARGV[9] .. ' ' .. ARGV[10])
+add('reserved_calls', tonumber(ARGV[8]))
+add('reserved_tokens', tonumber(ARGV[9]))
+add('reserved_cost', tonumber(ARGV[10]))
 refresh()
 return 1
