@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import uuid
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from extagents.budget import Amount, Budget
@@ -21,6 +22,10 @@ class BudgetEnded(Stop):
     """What the call may cost at most is no longer covered."""
 
     stopped_by: StoppedBy = "budget"
+
+
+class Closed(Stop):
+    """The run was told to end: what is under way is waited for, nothing more is begun."""
 
 
 class DeadlineEnded(Stop):
@@ -51,7 +56,8 @@ class Account:
     """One run's spending: its ceilings, when it must end, and what it has used so far (`usage`, in this process).
 
     `deadline` is a `time.monotonic()` value in seconds. `keep` is withheld from every call that is not final. `spent` is
-    what the run had used before (a resumed one). The memory, where there is one, counts for all processes of the run.
+    what the run had used before (a resumed one), and `answered` what its calls brought: the memory's journal. `fence` is the
+    token of the lease under which the run is worked on. The memory, where there is one, counts for all processes of the run.
     """
 
     def __init__(
@@ -63,6 +69,8 @@ class Account:
         deadline: float | None = None,
         keep: Amount | None = None,
         spent: Usage | None = None,
+        answered: Mapping[str, str] | None = None,
+        fence: int | None = None,
     ) -> None:
         self.run_id = run_id
         self.budget = budget or Budget()
@@ -70,6 +78,9 @@ class Account:
         self.deadline = deadline
         self.keep = keep or Amount()
         self.usage = spent or Usage()
+        self.answered = answered or {}
+        self.fence = fence
+        self.closed = False
         self._used = _Sum.of(Amount.of(self.usage))
         self._open = _Sum()
         self._reserved: dict[str, Amount] = {}
@@ -101,7 +112,7 @@ class Account:
                 granted = False
                 try:
                     granted = self.memory is None or await self.memory.reserve(
-                        self.run_id, name, amount, self.budget, keep=keep
+                        self.run_id, name, amount, self.budget, keep=keep, fence=self.fence
                     )
                 finally:
                     if not granted:
@@ -114,12 +125,19 @@ class Account:
             self._waiting.append(future)
             await future
 
-    async def settle(self, name: str, usage: Usage) -> None:
-        """Ends a reservation; afterwards `usage`, here and in the memory, holds what the call cost."""
+    def close(self) -> None:
+        """From now on no call but a final one is begun."""
+        self.closed = True
+
+    async def settle(self, name: str, usage: Usage, *, answered: tuple[str, str] | None = None) -> None:
+        """Ends a reservation; afterwards `usage`, here and in the memory, holds what the call cost.
+
+        `answered` is what it brought, for the run's journal: key and body.
+        """
         self.usage = self.usage + usage
         try:
             if self.memory is not None and (usage.calls or name in self._reserved):
-                await self.memory.settle(self.run_id, name, usage)
+                await self.memory.settle(self.run_id, name, usage, answered=answered)
         finally:
             self._used.add(Amount.of(usage))
             self._release(name)

@@ -7,16 +7,19 @@ between: a call that was cancelled or timed out at its upper bound, one that was
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import hashlib
+import json
 import random
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Generic, TypeVar, cast
 
 from pydantic import BaseModel
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception
 
-from extagents.account import Account, BudgetEnded, DeadlineEnded, Stop
+from extagents.account import Account, BudgetEnded, Closed, DeadlineEnded, Stop
 from extagents.budget import Amount
 from extagents.errors import CallError, CallErrorKind, ModelError, SettingsError
 from extagents.limiter import Clock, Endpoint, Limiter, Place, Sleep
@@ -87,9 +90,10 @@ class Called(Generic[T]):
 
 @dataclass
 class _Attempts:
-    """What one call has tried so far."""
+    """What one call has tried so far. `key` is what its answer is kept under."""
 
     name: str
+    key: str
     successes: int  # of the endpoint, when the call began
     usage: Usage = field(default_factory=Usage)
     tried: int = 0
@@ -169,7 +173,12 @@ class Gate:
                 f"A budget in USD is set, but no price is known for {model.name}.",
                 hint="Give its prices, or limit tokens (--max-tokens) or calls (--max-calls) instead.",
             )
-        attempts = _Attempts(name=account.name(call_id, prompt.role), successes=self._endpoint(model).successes)
+        key = journal_key(prompt)
+        if (kept := account.answered.get(key)) is not None:
+            return _replayed(kept, prompt)
+        if account.closed and not final:
+            raise Closed("the run was told to end")
+        attempts = _Attempts(name=account.name(call_id, prompt.role), key=key, successes=self._endpoint(model).successes)
         keep = Amount() if final else account.keep
         deltas = _deltas(prompt, on_delta)
         remaining = self._remaining(account)
@@ -303,6 +312,7 @@ class Gate:
         first = attempts.usage.calls == 0
         attempts.tried += 1
         usage = Usage()
+        output: T | None = None
         place: Place | None = None
         try:
             if model.local:
@@ -317,7 +327,9 @@ class Gate:
                 place = None
             usage = self._priced(completion.usage, model)
             account.trouble = ""
-            return completion
+            with contextlib.suppress(Unparsable):  # whoever asked says so, and asks once more
+                output = self._typed(completion, prompt)
+            return replace(completion, output=output)
         except CallError as error:
             account.trouble = error.message
             usage = self._cost_of(error, bound, model, endpoint)
@@ -335,7 +347,8 @@ class Gate:
             if not first and usage.calls:
                 usage = usage.model_copy(update={"retries": usage.retries + 1})
             attempts.usage = attempts.usage + usage
-            await self._settle(account, attempts.name, usage)
+            answered = None if output is None else (attempts.key, _kept(output, attempts.usage, completion.model or model.name))
+            await self._settle(account, attempts.name, usage, answered)
 
     async def _timed(
         self, prompt: Prompt[T], model: Model, account: Account, on_delta: Callable[[str], None] | None
@@ -372,12 +385,12 @@ class Gate:
         )
         return bound if worked else self._priced(Usage(calls=1), model)
 
-    async def _settle(self, account: Account, name: str, usage: Usage) -> None:
+    async def _settle(self, account: Account, name: str, usage: Usage, answered: tuple[str, str] | None) -> None:
         """Settles even if the caller is cancelled meanwhile."""
         if account.memory is None:
             await account.settle(name, usage)  # never waits
             return
-        task = asyncio.create_task(account.settle(name, usage))
+        task = asyncio.create_task(account.settle(name, usage, answered=answered))
         self._settling.add(task)
         task.add_done_callback(self._settling.discard)
         await asyncio.shield(task)
@@ -433,6 +446,32 @@ class Gate:
         fresh = usage.input_tokens - usage.cached_tokens
         cost = (fresh * prices.input + usage.cached_tokens * cached + usage.output_tokens * prices.output) / 1e6
         return usage.model_copy(update={"cost": cost})
+
+
+# ------------------------------------------------------------------ what is answered already
+
+
+def journal_key(prompt: Prompt[Any]) -> str:
+    """What a call's answer is kept under in the run's journal: all that is asked, whichever model is asked."""
+    hashed = hashlib.blake2b(digest_size=16)
+    told = (prompt.role, prompt.version, str(prompt.max_output_tokens))
+    for part in (*told, *(text for message in prompt.messages for text in (message.role, message.content))):
+        raw = part.encode("utf-8", "surrogatepass")
+        hashed.update(len(raw).to_bytes(8, "big"))
+        hashed.update(raw)
+    return hashed.hexdigest()
+
+
+def _kept(output: BaseModel, usage: Usage, model: str) -> str:
+    """An answer as the journal keeps it."""
+    return f'{{"model":{json.dumps(model)},"usage":{usage.model_dump_json()},"output":{output.model_dump_json()}}}'
+
+
+def _replayed(kept: str, prompt: Prompt[T]) -> Called[T]:
+    """The answer that an earlier part of the run has paid for; its usage is what it cost then."""
+    told = json.loads(kept)
+    usage = Usage.model_validate(told["usage"])
+    return Called(output=prompt.output.model_validate(told["output"]), usage=usage, model=told["model"])
 
 
 # ------------------------------------------------------------------ small parts

@@ -35,7 +35,7 @@ class Store:
         self.settled: list[tuple[str, Usage]] = []
         self.most = Amount()
 
-    async def reserve(self, run: str, call: str, amount: Amount, budget: Budget, *, keep: Amount = Amount()) -> bool:  # noqa: B008
+    async def reserve(self, run: str, call: str, amount: Amount, budget: Budget, *, keep: Amount, fence: int | None) -> bool:
         await asyncio.sleep(0)
         others = {name: held for name, held in self.reserved.items() if name != call}
         total = sum(others.values(), self.spent) + amount
@@ -48,7 +48,7 @@ class Store:
         self.most = total
         return True
 
-    async def settle(self, run: str, call: str, usage: Usage) -> None:
+    async def settle(self, run: str, call: str, usage: Usage, *, answered: tuple[str, str] | None) -> None:
         await asyncio.sleep(0)
         self.reserved.pop(call, None)
         self.settled.append((call, usage))
