@@ -3,25 +3,27 @@
 from __future__ import annotations
 
 import asyncio
+import builtins
+import ssl
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from hashlib import sha1
 from importlib.resources import files
-from inspect import signature
+from pathlib import Path
 from typing import Any, TypeVar
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 import redis.asyncio as aioredis
-from redis.asyncio.connection import AbstractConnection
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
 from redis.exceptions import (
+    AskError,
     AuthenticationError,
     BusyLoadingError,
+    ClusterDownError,
     ConnectionError,
     InvalidResponse,
+    MovedError,
     NoPermissionError,
     NoScriptError,
     OutOfMemoryError,
@@ -29,25 +31,28 @@ from redis.exceptions import (
     RedisError,
     ResponseError,
     TimeoutError,
+    TryAgainError,
 )
 
 from extagents.errors import SettingsError, StoreError
+from extagents.memory.patience import LAST_SECONDS, seconds_left
+from extagents.memory.redis_nodes import Nodes
 from extagents.memory.urls import shown
 
 T = TypeVar("T")
-CONNECT_SECONDS = 2.0
-REPLY_SECONDS = 15.0
 MOST_CONNECTIONS = 16
 FIRST_PATIENCE = 0.5  # seconds of trying again before the server was ever reached
-LATER_PATIENCE = 5.0  # and after: a server that is restarted comes back
-RIGHTS = "~ext:* and +@read +@write +@scripting +@connection"
-# Otherwise every connection looks the library's version up on disk, on the event loop, and sends it.
-NAMELESS: dict[str, Any] = (
-    {"driver_info": None}
-    if "driver_info" in signature(AbstractConnection.__init__).parameters
-    else {"lib_name": None, "lib_version": None}
+LATER_PATIENCE = 30.0  # and after: a server that is restarted comes back, and of a failed-over one another takes the place
+COMMANDS = (
+    *("del", "eval", "evalsha", "exists", "expire", "get", "hdel", "hexists", "hget", "hgetall", "hincrby", "hmget", "hset"),
+    *("hsetnx", "hvals", "info", "lpush", "lrange", "lrem", "ltrim", "mget", "ping", "rpush", "sadd", "select", "set"),
+    *("smembers", "time", "unlink", "zadd", "zrem", "zrevrange"),
 )
-PASSING = (ConnectionError, TimeoutError, OSError)
+RIGHTS = f"~ext:* {' '.join(f'+{command}' for command in COMMANDS)}"
+FILES = ("ssl_ca_certs", "ssl_certfile", "ssl_keyfile")
+LOST = (ConnectionError, TimeoutError, OSError)
+NO_TLS = ("WRONG_VERSION_NUMBER", "HTTP_REQUEST", "RECORD_LAYER_FAILURE")
+MOVING = (AskError, TryAgainError, ClusterDownError)  # a cluster that changes its mind about where keys are
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,21 +76,13 @@ class RedisConnection:
 
     def __init__(self, url: str) -> None:
         self._shown = shown(url)
-        self._reached = False
+        self._nodes = Nodes(url)
+        self._reached = self._written = False
+        self._lost: float | None = None  # since when nothing has got through
+        self._failed = 0.0  # when something last did not
         self._scripts: dict[str, Script] = {}
         # Calls beyond the connections wait here, in order: thousands that wait inside the pool would starve the loop.
         self._places = asyncio.Semaphore(MOST_CONNECTIONS)
-        pool = aioredis.ConnectionPool.from_url(
-            url,
-            socket_connect_timeout=CONNECT_SECONDS,
-            socket_timeout=REPLY_SECONDS,
-            health_check_interval=30,
-            retry=Retry(NoBackoff(), 0),
-            protocol=2,
-            **NAMELESS,
-        )
-        self._client: Any = aioredis.Redis(connection_pool=pool)
-        self._client.response_callbacks.clear()  # replies as the server gave them, whatever the command's name
 
     @staticmethod
     def checked(url: str) -> str:
@@ -104,6 +101,9 @@ class RedisConnection:
             wrong = True
         if wrong:
             raise SettingsError(f"The memory URL {shown(url)!r} is not one that Redis understands.", hint=hint)
+        for name, paths in parse_qs(parts.query).items():
+            if name in FILES and not Path(paths[-1]).is_file():
+                raise SettingsError(f"There is no file {paths[-1]!r}, which the memory URL names.", hint=f"Correct {name}=….")
         return shown(url)
 
     # ---- calls
@@ -115,20 +115,22 @@ class RedisConnection:
         if known is None:
             known = self._scripts[name] = await asyncio.to_thread(script, name)
 
-        async def call(attempt: int) -> Any:
+        async def call(client: Any, attempt: int) -> Any:
             rest = (len(keys), *keys, *head, attempt, *arguments)
             try:
-                return await self._client.execute_command("EVALSHA", known.sha, *rest)
+                return await client.execute_command("EVALSHA", known.sha, *rest)
             except NoScriptError:
-                return await self._client.execute_command("EVAL", known.text, *rest)
+                return await client.execute_command("EVAL", known.text, *rest)
 
-        return await self._patiently(call)
+        reply = await self._patiently(call)
+        self._written = True
+        return reply
 
     async def command(self, *words: Any) -> Any:
         """One command that changes nothing, or nothing more when it is repeated."""
 
-        async def call(_attempt: int) -> Any:
-            return await self._client.execute_command(*words)
+        async def call(client: Any, _attempt: int) -> Any:
+            return await client.execute_command(*words)
 
         return await self._patiently(call)
 
@@ -137,8 +139,8 @@ class RedisConnection:
         if not commands:
             return []
 
-        async def call(_attempt: int) -> list[Any]:
-            pipe = self._client.pipeline(transaction=False)
+        async def call(client: Any, _attempt: int) -> list[Any]:
+            pipe = client.pipeline(transaction=False)
             for words in commands:
                 pipe.execute_command(*words)
             # redis-py would put the whole command, values included, into the message of what it raises.
@@ -150,25 +152,54 @@ class RedisConnection:
 
         return await self._patiently(call)
 
-    async def _patiently(self, call: Callable[[int], Awaitable[T]]) -> T:
-        started = 0.0
+    async def _patiently(self, call: Callable[[Any, int], Awaitable[T]]) -> T:
+        """The call's reply, asked for again while what went wrong may pass: only the server's own reply ends a call."""
+        started: float | None = None
         attempt = 0
         while True:
+            client: Any = None
             try:
                 async with self._places:
-                    started = started or time.monotonic()
-                    reply = await call(attempt)
+                    started = time.monotonic() if started is None else started
+                    client = self._nodes.client
+                    reply = await in_time(call(client, attempt))
             except (RedisError, OSError) as error:
-                patience = LATER_PATIENCE if self._reached else FIRST_PATIENCE
-                # A first timeout may be this process' own doing: a busy loop sees the clock before the answer.
-                again = time.monotonic() - started < patience or (attempt == 0 and isinstance(error, TimeoutError))
-                if not again or not isinstance(error, PASSING) or isinstance(error, AuthenticationError):
+                if not self._again(error, started or 0.0, attempt):
                     raise store_error(error, self._shown) from error
-                await asyncio.sleep(min(0.02 * 2**attempt, 0.5))
+                if isinstance(error, MovedError):
+                    self._nodes.follow(error)
+                elif isinstance(error, LOST) or stale(error):
+                    await self._nodes.leave(client)
+                if attempt or not isinstance(error, MovedError):
+                    await asyncio.sleep(min(0.02 * 2**attempt, 0.5))
                 attempt += 1
             else:
-                self._reached = True
+                self._lost, self._reached = None, True
+                await self._nodes.learn()
                 return reply
+
+    def _again(self, error: Exception, started: float, attempt: int) -> bool:
+        """Whether what went wrong may pass, and is worth waiting for."""
+        if isinstance(error, BusyLoadingError):
+            self._reached = True
+        if isinstance(error, AuthenticationError) or untrusted(error):
+            return False
+        # What was the primary once will have a successor; what never was is a wrong address.
+        if not isinstance(error, (*LOST, *MOVING, MovedError)) and not (self._written and stale(error)):
+            return False
+        left, now = seconds_left(), time.monotonic()
+        if self._lost is None or now - self._failed > LATER_PATIENCE:
+            self._lost = now
+        self._failed = now
+        if left is not None and left <= LAST_SECONDS:
+            return False
+        if now - started < FIRST_PATIENCE:
+            return True
+        # A first timeout may be this process' own doing: a busy loop sees the clock before the answer.
+        if attempt == 0 and isinstance(error, TimeoutError):
+            return True
+        # An outage is waited for once, not once for every call that it meets.
+        return self._reached and now - min(started, self._lost) < LATER_PATIENCE
 
     async def warnings(self) -> list[str]:
         """What about the server's set-up endangers runs. What the user may not ask is passed over."""
@@ -200,7 +231,36 @@ class RedisConnection:
         return len(reply) > 1 and bool(reply[1])
 
     async def aclose(self) -> None:
-        await self._client.aclose(close_connection_pool=True)
+        await self._nodes.aclose()
+
+
+async def in_time(reply: Awaitable[T]) -> T:
+    """The reply. Where the run's time is up first, that counts as a reply that did not come."""
+    left = seconds_left()
+    if left is None:
+        return await reply
+    try:
+        async with asyncio.timeout(left) as scope:
+            return await reply
+    except builtins.TimeoutError as error:
+        if not scope.expired():
+            raise
+        raise TimeoutError("the run's time is up") from error
+
+
+def stale(error: Exception) -> bool:
+    """Whether the server is not, or not now, the one that may be written: it was demoted, or its replicas are away."""
+    return any(sign in str(error) for sign in ("READONLY", "read only replica", "NOREPLICAS", "MASTERDOWN"))
+
+
+def untrusted(error: BaseException) -> ssl.SSLError | None:
+    """What TLS has against the server, if that is what went wrong: no second attempt mends it."""
+    seen: BaseException | None = error
+    while seen is not None:
+        if isinstance(seen, ssl.SSLCertVerificationError) or (isinstance(seen, ssl.SSLError) and seen.reason in NO_TLS):
+            return seen
+        seen = seen.__cause__ or seen.__context__
+    return None
 
 
 def store_error(error: Exception, where: str) -> StoreError:
@@ -218,6 +278,11 @@ def described(error: Exception, text: str) -> tuple[str, str, bool]:
         sign in text for sign in ("NOPERM", "ACL failure", "user executing the script can't")
     ):
         return f"does not let this user do what is needed ({text[:160]})", f"The user needs {RIGHTS}.", False
+    if (distrust := untrusted(error)) is not None:
+        if isinstance(distrust, ssl.SSLCertVerificationError):
+            hint = "Name the CA that signed it: rediss://HOST?ssl_ca_certs=FILE, and the host as the certificate has it."
+            return f"has a certificate that is not trusted ({distrust.verify_message})", hint, False
+        return "does not speak TLS", "Write redis:// for a server without TLS.", False
     if isinstance(error, OutOfMemoryError) or "OOM" in text or "used memory > 'maxmemory'" in text:
         return "is full", "Raise its maxmemory, or free some with `extagents runs forget RUN`; then resume the run.", True
     if isinstance(error, ReadOnlyError) or "READONLY" in text or "read only replica" in text:
@@ -230,6 +295,10 @@ def described(error: Exception, text: str) -> tuple[str, str, bool]:
         return "is no Redis server", "Check host and port of --memory.", False
     if isinstance(error, TimeoutError):
         return "did not answer in time", "Check the server and the network.", True
+    if "NOREPLICAS" in text:
+        return "has too few replicas and refuses writes (min-replicas-to-write)", "Start a replica; then resume the run.", True
+    if isinstance(error, (*MOVING, MovedError)):
+        return f"is a cluster that cannot serve the run now ({text[:80]})", "See `valkey-cli cluster info`; then resume.", True
     if isinstance(error, (ConnectionError, OSError)):
         hint = "Start the server or check the address; without --memory an embedded file is used."
         return "is out of reach", hint, True

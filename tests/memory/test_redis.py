@@ -158,7 +158,7 @@ class LostReply:
 
 async def test_a_call_whose_reply_was_lost_is_not_applied_twice(memory: RedisMemory, monkeypatch: pytest.MonkeyPatch) -> None:
     await memory.check()
-    client = memory._redis._client
+    client = memory._redis._nodes.client
 
     async def losing(call: Any) -> Any:
         lost = LostReply(client)
