@@ -7,7 +7,7 @@ import contextlib
 import queue
 import time
 import uuid
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast, get_args
@@ -17,8 +17,9 @@ from pydantic import BaseModel, SecretStr, ValidationError
 from extagents import events
 from extagents.background import background
 from extagents.budget import Amount, Budget
-from extagents.errors import ExtAgentsError, InputError, RunError, RunExists, SettingsError, StoreError
+from extagents.errors import ExtAgentsError, InputError, LeaseLost, RunError, RunExists, SettingsError, StoreError
 from extagents.memory.base import Memory, RunRecord
+from extagents.memory.patience import end_of_run
 from extagents.models.base import Model, ModelInfo
 from extagents.request import History, Request, compress_request, request_of
 from extagents.settings import Settings
@@ -30,11 +31,14 @@ if TYPE_CHECKING:
 
     from extagents.corpus.corpus import Corpus
     from extagents.gate import Gate
+    from extagents.memory.lease import Holding
 
+Work = Callable[[Callable[[events.Event], None]], Coroutine[Any, Any, "Answer | Compressed"]]
 DEFAULT_WINDOW = 32_768  # tokens, where nobody knows the model's own
 SMALLEST_WINDOW = 3_000  # tokens: below it, prompt, knowledge and answer leave no room for text
 PROGRESS_EVERY = 0.1  # seconds between two reports on loading
 LOCAL_LANES = 8  # reader lanes of a model that runs in this process: enough to keep the store busy beside it
+DRAIN_SECONDS = 7.0  # for calls under way at SIGTERM: whoever sends it kills after ten, as a rule
 KEPT_SHARE = 0.25  # of a budget, at most, that is kept for the final answer
 READING_SHARE = 0.85  # of the seconds, after which reading ends so that the answer comes in time
 NO_MODEL = (
@@ -96,6 +100,7 @@ class Coordinator:
         given = {name: value for name, value in given.items() if value is not None}
         self.settings = _settings(given, settings)
         self._model: Any = model if model is not None else self.settings.model
+        self._chosen = model is not None or bool(models) or bool({"model", "models"} & self.settings.model_fields_set)
         unknown = sorted(set(models or {}) - set(get_args(Role)))
         if unknown:
             raise SettingsError(f"There is no role {unknown[0]!r}.", hint=f"Roles: {', '.join(get_args(Role))}.")
@@ -110,6 +115,7 @@ class Coordinator:
         self._graph: CompiledStateGraph[Any, Any, Any, Any] | None = None
         self._workspaces: dict[str, Workspace] = {}
         self._interrupts = 0
+        self._resuming: set[Coordinator] = set()
         self._running: set[asyncio.Task[Any]] = set()
         self._opening = asyncio.Lock()
 
@@ -185,7 +191,7 @@ class Coordinator:
     ) -> Iterator[events.Event]:
         """The same as `astream` for synchronous code. Closing the iterator ends the run."""
         request = _long(request_of(question, over, instructions, history, schema, run, resume), words)
-        yield from self._telling(request)
+        yield from self._telling(lambda on_event: self._result(request, on_event))
 
     async def asurvey(
         self,
@@ -263,16 +269,77 @@ class Coordinator:
         resume: bool = False,
     ) -> Iterator[events.Event]:
         """What happens while `compress` works; the last event is `ContextReady`. Closing the iterator ends the run."""
-        yield from self._telling(compress_request(question, over, tokens, granularity, run, resume))
+        wanted = compress_request(question, over, tokens, granularity, run, resume)
+        yield from self._telling(lambda on_event: self._result(wanted, on_event))
+
+    async def aresume(self, run_id: str, over: Any = None, *, schema: type[BaseModel] | None = None) -> Answer | Compressed:
+        """Goes on with a stored run as it was begun; nothing that was answered is paid for again.
+
+        A finished run gives what it ended with, without a call. Budget, endpoint, key and model are those of this coordinator
+        where they were given to it, else those of the run. `over` and `schema` are needed where the run was given documents or
+        a schema, which the memory does not keep. A run that compressed gives `Compressed`. Raises `InputError` for a run that
+        is not there, `RunBusy` for one that another process works on, and what `aask` raises.
+        """
+        return await background.run(lambda: self._resumed(run_id, over, schema, _silent))
+
+    def resume(self, run_id: str, over: Any = None, *, schema: type[BaseModel] | None = None) -> Answer | Compressed:
+        """The same as `aresume`, blocking."""
+        return background.wait(lambda: self._resumed(run_id, over, schema, _silent))
+
+    def stream_resume(self, run_id: str, over: Any = None, *, schema: type[BaseModel] | None = None) -> Iterator[events.Event]:
+        """What happens while `resume` works; the last event is `Answered` or `ContextReady`."""
+        yield from self._telling(lambda on_event: self._resumed(run_id, over, schema, on_event))
+
+    async def _resumed(
+        self, run_id: str, over: Any, schema: type[BaseModel] | None, on_event: Callable[[events.Event], None]
+    ) -> Answer | Compressed:
+        from extagents.resuming import models_of_run, request_of_run, settings_of_run
+
+        memory = await self._open_memory()
+        record = await memory.load_run(run_id)
+        if record is None:
+            raise InputError(
+                f"The memory holds no run named {run_id!r}.",
+                hint="See: extagents runs list, with the same --memory and --tenant.",
+            )
+        request = request_of_run(record, over, schema)
+        if (finished := _finished(record, request)) is not None:
+            return finished
+        # A coordinator of its own: settings belong to a coordinator, and the run has those that it was begun with.
+        own: dict[Any, Any] = {"default": self._model, **self._models}
+        models = own if self._chosen else dict[Any, Any](models_of_run(record))
+        team = Coordinator(models.pop("default"), models=models, memory=memory, settings=settings_of_run(record, self.settings))
+        if self._chosen:
+            team._gate = await self._open_gate()
+        self._resuming.add(team)
+        try:
+            return await team._result(request, on_event)
+        finally:
+            self._resuming.discard(team)
+            if not self._chosen:
+                await team._close()
 
     def interrupt(self) -> None:
         """Asks running questions to end now with the best answer so far. Safe from any thread and from a signal handler."""
         self._interrupts += 1
         background.loop.call_soon_threadsafe(self._halt_all)
+        for team in tuple(self._resuming):
+            team.interrupt()
+
+    def drain(self, seconds: float = DRAIN_SECONDS) -> None:
+        """The same as `interrupt`, but calls under way may finish for so long: they are paid, and a resumed run has them."""
+        self._interrupts += 1
+        background.loop.call_soon_threadsafe(self._drain_all, seconds)
+        for team in tuple(self._resuming):
+            team.drain(seconds)
 
     def _halt_all(self) -> None:
         for workspace in self._workspaces.values():
-            workspace.halt("cancelled")
+            workspace.interrupt()
+
+    def _drain_all(self, seconds: float) -> None:
+        for workspace in self._workspaces.values():
+            workspace.drain(seconds)
 
     async def _atelling(self, request: Request) -> AsyncGenerator[events.Event]:
         """A request's events for the caller's loop, its result in the last one."""
@@ -283,7 +350,7 @@ class Coordinator:
             if not loop.is_closed():
                 loop.call_soon_threadsafe(happened.put_nowait, event)
 
-        task = asyncio.ensure_future(background.run(lambda: self._told(request, on_event)))
+        task = asyncio.ensure_future(background.run(lambda: _told(lambda tell: self._result(request, tell), on_event)))
         try:
             while (event := await happened.get()) is not None:
                 yield event
@@ -293,10 +360,10 @@ class Coordinator:
                 task.cancel()
                 await asyncio.wait((task,))
 
-    def _telling(self, request: Request) -> Iterator[events.Event]:
-        """The same as `_atelling` for synchronous code."""
+    def _telling(self, work: Work) -> Iterator[events.Event]:
+        """The events of some work for synchronous code, its result in the last one."""
         happened: queue.SimpleQueue[events.Event | None] = queue.SimpleQueue()
-        future = background.submit(lambda: self._told(request, happened.put))
+        future = background.submit(lambda: _told(work, happened.put))
         try:
             while (event := happened.get()) is not None:
                 yield event
@@ -304,12 +371,6 @@ class Coordinator:
         finally:
             if not future.done():
                 future.cancel()
-
-    async def _told(self, request: Request, on_event: Callable[[events.Event | None], None]) -> Answer | Compressed:
-        try:
-            return await self._result(request, on_event)
-        finally:
-            on_event(None)
 
     async def _answer(self, request: Request, on_event: Callable[[events.Event], None]) -> Answer:
         return cast(Answer, await self._result(request, on_event))
@@ -348,13 +409,13 @@ class Coordinator:
                 raise RunExists(
                     f"The run named {run_id!r} is of another kind: it {other}.", hint="Choose another name.", run_id=run_id
                 )
-            finished = stored.answer is not None and stored.status == "done"
-            if finished and request.schema is None and request.goal == "answer":
-                return Answer.model_validate(stored.answer)
+            if (finished := _finished(stored, request)) is not None:
+                return finished
+            await asyncio.to_thread(_refuse_busy, stored)
         from extagents.workspace import Halted
 
         try:
-            workspace = await self._open(request, run_id, on_event, stored)
+            workspace = await self._open(request, run_id, on_event)
         except Halted as halted:
             if request.goal == "compress":
                 return Compressed(
@@ -375,7 +436,7 @@ class Coordinator:
             raise
         finally:
             self._workspaces.pop(workspace.key, None)
-            workspace.release()
+            await asyncio.shield(workspace.let_go())
         assert workspace.answer is not None
         return workspace.answer
 
@@ -432,30 +493,33 @@ class Coordinator:
         answer = workspace.answer
         assert answer is not None
         self._workspaces.pop(workspace.key, None)
-        workspace.release()
         status: Literal["partial", "done"] = "partial" if answer.partial else "done"
         state = {**workspace.state("done"), "signals": workspace.signals}
         try:
             await workspace.memory.update_run(
-                workspace.run_id, status=status, state=state, answer=answer.model_dump(mode="json")
+                workspace.run_id, status=status, state=state, answer=answer.model_dump(mode="json"), fence=workspace.fence
             )
+        except LeaseLost:
+            raise
         except StoreError as error:
             notice = f"The answer could not be stored: {error.message}"
             workspace.answer = answer.model_copy(update={"notices": (*answer.notices, notice)})
+        await workspace.let_go()
 
     async def fail(self, workspace: Workspace, error: BaseException) -> BaseException:
         """Stores that the run failed, lets the workspace go, and gives the error as the user is to see it."""
         shown = _as_error(error, workspace) if isinstance(error, Exception) else error
         if self._workspaces.pop(workspace.key, None) is None:
             return shown
-        workspace.release()
+        update = workspace.memory.update_run
         with contextlib.suppress(ExtAgentsError):
             if not isinstance(shown, ExtAgentsError):  # cancelled
                 state = workspace.state("cancelled")
-                await asyncio.shield(workspace.memory.update_run(workspace.run_id, status="partial", state=state))
+                await asyncio.shield(update(workspace.run_id, status="partial", state=state, fence=workspace.fence))
             elif not isinstance(shown, RunExists):  # a run of that name that somebody else started is not ours to mark
                 state = workspace.state("failed", error=shown.message)
-                await workspace.memory.update_run(workspace.run_id, status="failed", state=state)
+                await update(workspace.run_id, status="failed", state=state, fence=workspace.fence)
+        await asyncio.shield(workspace.let_go())
         return shown
 
     # ------------------------------------------------------------------ opening a run
@@ -496,22 +560,73 @@ class Coordinator:
         request: Request,
         run_id: str,
         on_event: Callable[[events.Event], None],
-        stored: RunRecord | None = None,
     ) -> Workspace:
-        """Loads the input, settles window and budget, and makes the run's workspace; `stored` is a run to go on with."""
+        """Loads the input, settles window and budget, takes the run's lease, and makes its workspace."""
+        from extagents.memory.lease import hold
+
+        started, seen, budget = time.monotonic(), self._interrupts, self.settings.budget
+        deadline = None if budget.seconds is None else started + budget.seconds
+        end_of_run.set(deadline)
+        memory, gate = await self._open_memory(), await self._open_gate()
+        corpus = await self._load(request.over, await gate.describe("reader"), on_event, seen=seen, deadline=deadline)
+        window, unknown = await self._window(gate)
+        holding = await hold(memory, run_id, self.settings.lease_seconds)
+        try:
+            workspace = await self._workspace(request, run_id, on_event, holding, corpus, window, started, deadline)
+        except BaseException:
+            await asyncio.shield(holding.give_back())
+            raise
+        holding.keep(workspace.lost)
+        if budget.seconds is not None:
+            workspace.end_reading_at(started + READING_SHARE * budget.seconds)
+        self._workspaces[workspace.key] = workspace
+        if self._interrupts != seen:
+            workspace.halt("cancelled")
+        wordless = [role for role in get_args(Role) if gate.model(role).name == "extractive"]
+        if len(wordless) == len(get_args(Role)):
+            workspace.notice(NO_MODEL)
+        elif wordless:
+            workspace.notice(f"No language model is configured for: {', '.join(wordless)}. They work by words alone.")
+        if unknown:
+            workspace.notice(unknown)
+        for notice in (*corpus.notices, *_unreadable(corpus)):
+            workspace.notice(notice)
+        return workspace
+
+    async def _workspace(
+        self,
+        request: Request,
+        run_id: str,
+        on_event: Callable[[events.Event], None],
+        holding: Holding,
+        corpus: Corpus,
+        window: int,
+        started: float,
+        deadline: float | None,
+    ) -> Workspace:
+        """The workspace of a run whose lease is held, with what an earlier part of it left in the memory."""
         from extagents.agents.calls import Desk
         from extagents.executors.local import LocalExecutor
         from extagents.gate import Account
         from extagents.prompts import language_of
 
-        started, seen, budget = time.monotonic(), self._interrupts, self.settings.budget
-        deadline = None if budget.seconds is None else started + budget.seconds
-        memory, gate = await self._open_memory(), await self._open_gate()
-        corpus = await self._load(request.over, await gate.describe("reader"), on_event, seen=seen, deadline=deadline)
-        window, unknown = await self._window(gate)
+        memory, gate, budget = await self._open_memory(), await self._open_gate(), self.settings.budget
+        named = request.run is not None
+        stored = await memory.load_run(run_id) if named else None
+        if stored is not None and not request.resume:
+            raise RunExists(f"A run named {run_id!r} was started meanwhile.", hint="Choose another name.", run_id=run_id)
+        if stored is not None and stored.manifest.corpus != corpus.fingerprint:
+            raise RunExists(f"The run named {run_id!r} read another input.", hint="Choose another name.", run_id=run_id)
         output_tokens = min(self.settings.output_tokens, window // 4)
-        spent = await memory.spent(run_id) if stored is not None else None
-        account = Account(run_id, budget, memory=memory, deadline=deadline, spent=spent)
+        account = Account(
+            run_id,
+            budget,
+            memory=memory,
+            deadline=deadline,
+            spent=await memory.spent(run_id) if named else None,
+            answered=await memory.journal(run_id) if named else None,
+            fence=holding.token,
+        )
         desk = Desk(
             gate=gate,
             account=account,
@@ -528,6 +643,7 @@ class Coordinator:
             settings=self.settings,
             gate=gate,
             memory=memory,
+            holding=holding,
             executor=LocalExecutor(),
             account=account,
             started=started,
@@ -537,27 +653,17 @@ class Coordinator:
             readers=min(self.settings.concurrency, LOCAL_LANES) if local else self.settings.concurrency,
             remember_reads=self.settings.read_cache and not local,
             shared=corpus is request.over,
+            named=self._named(),
         )
         account.keep = _kept(budget, workspace)
-        if stored is not None and stored.manifest.corpus != corpus.fingerprint:
-            raise RunExists(f"The run named {run_id!r} read another input.", hint="Choose another name.", run_id=run_id)
         if stored is not None:
-            workspace.go_on(stored, await memory.reports(run_id))
-        if budget.seconds is not None:
-            workspace.end_reading_at(started + READING_SHARE * budget.seconds)
-        self._workspaces[workspace.key] = workspace
-        if self._interrupts != seen:
-            workspace.halt("cancelled")
-        wordless = [role for role in get_args(Role) if gate.model(role).name == "extractive"]
-        if len(wordless) == len(get_args(Role)):
-            workspace.notice(NO_MODEL)
-        elif wordless:
-            workspace.notice(f"No language model is configured for: {', '.join(wordless)}. They work by words alone.")
-        if unknown:
-            workspace.notice(unknown)
-        for notice in (*corpus.notices, *_unreadable(corpus)):
-            workspace.notice(notice)
+            workspace.go_on(stored, await memory.reports(run_id), await memory.events(run_id))
         return workspace
+
+    def _named(self) -> dict[str, str] | None:
+        """The models by name, for a run that is gone on with later; None where one of them has no name to be made from."""
+        models = {"default": self._model, **self._models}
+        return models if all(isinstance(model, str) for model in models.values()) else None
 
     async def _window(self, gate: Gate) -> tuple[int, str]:
         """The smallest window of the roles' models; asked, else looked up, else assumed with a notice."""
@@ -671,10 +777,13 @@ class Coordinator:
         return background.wait(work)
 
     def forget(self, run_id: str) -> bool:
-        """Deletes all that is stored under a run; False if there was nothing."""
+        """Deletes all that is stored under a run; False if there was nothing. Raises `RunBusy` while it is worked on."""
 
         async def work() -> bool:
-            return await (await self._open_memory()).forget_run(run_id)
+            memory = await self._open_memory()
+            if (stored := await memory.load_run(run_id)) is not None:
+                await asyncio.to_thread(_refuse_busy, stored)
+            return await memory.forget_run(run_id)
 
         return background.wait(work)
 
@@ -734,6 +843,40 @@ def process_limiter() -> Any:
 def _last_event(result: Answer | Compressed) -> events.Event:
     """The event that carries a run's result."""
     return events.Answered(answer=result) if isinstance(result, Answer) else events.ContextReady(context=result)
+
+
+async def _told(work: Work, on_event: Callable[[events.Event | None], None]) -> Answer | Compressed:
+    """The work's result, and None after its last event."""
+    try:
+        return await work(on_event)
+    finally:
+        on_event(None)
+
+
+def _finished(stored: RunRecord, request: Request) -> Answer | Compressed | None:
+    """What a finished run ended with; None for one that has something left to do."""
+    if stored.answer is None or stored.status != "done" or request.schema is not None:
+        return None
+    compressing = request.goal == "compress"
+    try:
+        answer = (Compressed if compressing else Answer).model_validate(stored.answer)
+    except ValidationError as error:
+        from extagents.memory.stored import unreadable
+
+        raise unreadable(f"The answer of the run {stored.manifest.run!r}") from error
+    if isinstance(answer, Compressed):  # another length is another result, from the same reports
+        state = stored.manifest.request
+        same = (state.get("tokens"), state.get("granularity")) == (request.tokens, request.granularity)
+        return answer if same else None
+    return answer
+
+
+def _refuse_busy(stored: RunRecord) -> None:
+    """Raises `RunBusy` for a run that somebody works on."""
+    from extagents.memory.lease import busy, live
+
+    if stored.lease is not None and live(stored.lease):
+        raise busy(stored.manifest.run, stored.lease)
 
 
 def _long(request: Request, words: int | None) -> Request:

@@ -257,11 +257,12 @@ async def plan(workspace: Workspace) -> None:
             documents=len(corpus.documents),
         )
     )
-    if not await workspace.memory.create_run(workspace.manifest()) and not workspace.resumed:
+    if not await workspace.memory.create_run(workspace.manifest(), fence=workspace.fence) and not workspace.resumed:
         raise RunExists(
             f"A run named {workspace.run_id!r} was started meanwhile.", hint="Choose another name.", run_id=workspace.run_id
         )
-    await workspace.memory.update_run(workspace.run_id, status="running", state=workspace.state("read"))
+    state = workspace.state("read")
+    await workspace.memory.update_run(workspace.run_id, status="running", state=state, fence=workspace.fence)
 
 
 async def _planned(workspace: Workspace, titles: list[str], chinese: float) -> Plan:

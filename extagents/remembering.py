@@ -365,7 +365,8 @@ async def _recall(
         if note is not None and note.content.get("key") == key:
             return memory_agent.recalled(asked, prompt, Verdict.model_validate(note.content["verdict"]))
     verdict = await workspace.guard(memory_agent.recall(asked, prompt))
-    await workspace.memory.write_note(workspace.run_id, name, {"key": key, "verdict": verdict.model_dump(mode="json")})
+    content = {"key": key, "verdict": verdict.model_dump(mode="json")}
+    await workspace.memory.write_note(workspace.run_id, name, content, fence=workspace.fence)
     return memory_agent.recalled(asked, prompt, verdict)
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, Literal, get_args
 
 from pydantic import BaseModel, ValidationError
@@ -64,6 +66,23 @@ def compress_request(question: str, over: Any, tokens: int, granularity: Granula
     if granularity not in get_args(Granularity):
         raise InputError(f"There is no granularity {granularity!r}.", hint=f"One of {', '.join(get_args(Granularity))}.")
     return replace(request, goal="compress", tokens=tokens, granularity=granularity)
+
+
+def told(request: Request) -> dict[str, Any]:
+    """What the memory keeps of a request, so that the run can be gone on with; `over` is None where it was no path."""
+    paths = request.over if isinstance(request.over, (list, tuple)) else (request.over,)
+    files = bool(paths) and all(isinstance(path, (str, os.PathLike)) for path in paths)
+    return {
+        "over": [str(Path(path).expanduser().absolute()) for path in paths] if files else None,
+        "instructions": request.instructions,
+        "history": [turn.model_dump(mode="json") for turn in request.history],
+        "schema": None if request.schema is None else request.schema.__name__,
+        "kind": request.kind,
+        "words": request.words,
+        "goal": request.goal,
+        "tokens": request.tokens,
+        "granularity": request.granularity,
+    }
 
 
 def _sendable(text: str) -> str:

@@ -29,7 +29,7 @@ class Scribe:
         """Stores a shard's report, then the notes of every head that read it."""
 
         async def work() -> None:
-            await self.workspace.memory.post(report)
+            await self.workspace.memory.post(report, fence=self.workspace.fence)
             await asyncio.gather(*(self._note(name, head, more) for name, head in zip(names, heads, strict=True)))
 
         self._after(names, work())
@@ -71,7 +71,9 @@ class Scribe:
 
     async def _note(self, name: str, notebook: Notebook, more: dict[str, Any]) -> None:
         workspace = self.workspace
-        version = await workspace.memory.write_note(workspace.run_id, name, {**content(notebook), **more})
+        version = await workspace.memory.write_note(
+            workspace.run_id, name, {**content(notebook), **more}, fence=workspace.fence
+        )
         workspace.emit(
             events.NotesRewritten(
                 name=name,

@@ -82,5 +82,10 @@ class Settings(BaseSettings):
         default=1_024, ge=128, description="tokens one call may write; give reasoning models several times as much"
     )
     timeout: float = Field(default=120.0, gt=0, description="seconds one model call may take")
+    lease_seconds: float = Field(
+        default=30.0,
+        gt=0,
+        description="seconds after which a run whose process on another machine says nothing more may be taken over",
+    )
     seed: int | None = Field(default=None, description="sampling seed handed to the model, where it takes one")
     read_cache: bool = Field(default=True, description="reuse what an earlier run with the same prompt read in the same shard")

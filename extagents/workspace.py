@@ -6,9 +6,10 @@ Graph state holds ids and counts only; everything large or alive is here, and ev
 from __future__ import annotations
 
 import asyncio
+import json
 import time
 import uuid
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Coroutine, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -18,16 +19,17 @@ from extagents.agents.calls import Desk
 from extagents.agents.reader import ReadJob, Sources, cache_key, reader_prompt
 from extagents.agents.reasoner import Judgement, Ladder
 from extagents.corpus.corpus import Corpus
-from extagents.errors import ModelError, StoreError
+from extagents.errors import LeaseLost, ModelError, StoreError
 from extagents.executors.base import Executor
 from extagents.focusing import Homes
 from extagents.frontier import Frontier
 from extagents.gate import Account, CallFailed, Gate, Stop
 from extagents.memory.base import Manifest, Memory, RunRecord
+from extagents.memory.lease import Holding
 from extagents.memory.ledger import Ledger
 from extagents.memory.urls import shown
 from extagents.packing import Packing
-from extagents.request import Request
+from extagents.request import Request, told
 from extagents.settings import Settings
 from extagents.types import (
     Answer,
@@ -75,6 +77,7 @@ class Workspace:
     settings: Settings
     gate: Gate
     memory: Memory
+    holding: Holding
     executor: Executor
     account: Account
     started: float
@@ -84,6 +87,7 @@ class Workspace:
     readers: int
     remember_reads: bool
     shared: bool
+    named: dict[str, str] | None = None
     plan: Plan = field(default_factory=lambda: Plan(core="", instructions="", kind="lookup", answer_type="text", queries=[]))
     packing: Packing | None = None
     frontier: Frontier | None = None
@@ -122,7 +126,9 @@ class Workspace:
     resumed: bool = False
     stored_plan: Plan | None = None
     _stored: dict[tuple[int, str, str], Report] = field(default_factory=dict)
+    _told_before: Counter[str] = field(default_factory=Counter)
     _alarm: asyncio.TimerHandle | None = None
+    _draining: asyncio.TimerHandle | None = None
     _homes: Homes | None = None
 
     # ------------------------------------------------------------------ opening
@@ -136,6 +142,17 @@ class Workspace:
     def judged(self) -> bool:
         """Whether the ladder judges what is found: not for a summary, nor where only the evidence is wanted."""
         return self.plan.kind != "summary" and self.request.goal == "answer"
+
+    @property
+    def fence(self) -> int:
+        """The token of the lease under which this process works on the run: it stands in every write."""
+        return self.holding.token
+
+    def lost(self) -> None:
+        """Another process has the run: nothing more may be done here."""
+        self.fatal = self.fatal or LeaseLost(self.run_id)
+        self.account.close()
+        self.interrupt()
 
     def adopt(self, packing: Packing, frontier: Frontier, ladder: Ladder) -> None:
         """Takes the packing over: from here on, every shard is waiting to be read."""
@@ -159,6 +176,7 @@ class Workspace:
             corpus=self.corpus.fingerprint,
             packing=self.packing.name if self.packing is not None else "",
             shards=shards,
+            request={**told(self.request), "models": self.named},
         )
 
     def _told_settings(self) -> dict[str, Any]:
@@ -176,7 +194,11 @@ class Workspace:
         """Writes the events that wait to the memory."""
         waiting, self._untold = self._untold, []
         for event in waiting:
-            await self.memory.append_event(self.run_id, event)
+            text = _canonical(event)
+            if self._told_before[text]:  # a resumed run tells from the start; what stands there already is not told twice
+                self._told_before[text] -= 1
+            else:
+                await self.memory.append_event(self.run_id, event, fence=self.fence)
 
     def notice(self, message: str) -> None:
         """Says something once: to whoever watches, and in the answer."""
@@ -184,9 +206,10 @@ class Workspace:
             self.notices.append(message)
             self.emit(events.Notice(message=message))
 
-    def go_on(self, stored: RunRecord, reports: Iterable[Report]) -> None:
-        """Takes over what a run that ended early left behind: its plan, and the reports that need not be paid again."""
+    def go_on(self, stored: RunRecord, reports: Iterable[Report], told_before: Iterable[dict[str, Any]]) -> None:
+        """Takes over what a run that ended early left behind: its plan, its events, and the reports that are paid already."""
         self.resumed = True
+        self._told_before = Counter(map(_canonical, told_before))
         plan = stored.state.get("plan")
         self.stored_plan = Plan.model_validate(plan) if plan is not None else None
         self._stored = {(report.round, report.shard, report.version): report for report in reports if report.failure is None}
@@ -204,9 +227,16 @@ class Workspace:
         self._alarm = asyncio.get_running_loop().call_at(moment, self.halt, "deadline")
 
     def release(self) -> None:
-        """Lets go of what is alive."""
+        """Lets go of the moment at which reading ends."""
         if self._alarm is not None:
             self._alarm.cancel()
+
+    async def let_go(self) -> None:
+        """Ends what is alive in this process, the lease last: from now on others may work on the run."""
+        self.release()
+        if self._draining is not None:
+            self._draining.cancel()
+        await self.holding.give_back()
 
     def halt(self, stopped_by: StoppedBy) -> None:
         """Ends the reading: nothing more is started but the final answer.
@@ -216,9 +246,22 @@ class Workspace:
         self._queue.clear()
         if self.stopped_by is None:
             self.stopped_by = stopped_by
-        if stopped_by != "budget":
+        if stopped_by != "budget" and self._draining is None:
             for task in self._tasks:
                 task.cancel()
+
+    def interrupt(self) -> None:
+        """Ends the reading at once."""
+        if self._draining is not None:
+            self._draining.cancel()
+            self._draining = None
+        self.halt("cancelled")
+
+    def drain(self, seconds: float) -> None:
+        """Ends the reading as an interrupt does, but waits so long for the calls under way: they are paid."""
+        self._draining = asyncio.get_running_loop().call_later(seconds, self.interrupt)
+        self.account.close()
+        self.halt("cancelled")
 
     async def guard(self, work: Coroutine[Any, Any, T], *, ending: bool = False) -> T:
         """Awaits the work unless the run is told to end first: then `Halted`.
@@ -319,13 +362,13 @@ class Workspace:
         if key is not None and (kept := (await self.memory.cached([key]))[0]) is not None:
             update = {"run": job.run, "round": job.round, "wave": job.wave, "usage": Usage(), "cached": True}
             report = kept.model_copy(update=update)
-            await self.memory.post(report)
+            await self.memory.post(report, fence=self.fence)
             return report
         report = await self.executor.read(job, prompt, sources, self.desk)
         if job.focused:
             self._homes = self._homes or Homes(self.corpus, self.shards)
             report = self._homes.settled(report)
-        await self.memory.post(report, cache_key=key if report.failure is None else None)
+        await self.memory.post(report, cache_key=key if report.failure is None else None, fence=self.fence)
         return report
 
     def stored(self, shard: Shard, *, round_: int, version: str) -> Report | None:
@@ -395,6 +438,10 @@ class Workspace:
         )
         if self.fresh:
             self.emit(events.FactsFound(facts=self.fresh, total=len(self.ledger)))
+
+
+def _canonical(event: dict[str, Any]) -> str:
+    return json.dumps(event, sort_keys=True)
 
 
 def ranked_queries(findings: Iterable[tuple[Report, Any]]) -> tuple[str, ...]:

@@ -47,6 +47,7 @@ BELONGS = {
     "confidence": "graph",
     "focusing": "graph",
     "estimate": "coordinator",
+    "resuming": "coordinator",
     "once": "coordinator",
     "__main__": "cli",
 }

@@ -50,7 +50,10 @@ def status_of(answer: Answer) -> int:
 
 @contextmanager
 def stoppable(team: Coordinator, view: View) -> Iterator[None]:
-    """Ctrl-C or SIGTERM once: the run ends with what it has; a second Ctrl-C: the process ends at once, with status 130."""
+    """Ctrl-C: the run ends with what it has; SIGTERM: so it does once the calls under way are in, within ten seconds.
+
+    A second Ctrl-C ends the process at once, with status 130. What was posted is kept either way.
+    """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -65,7 +68,10 @@ def stoppable(team: Coordinator, view: View) -> Iterator[None]:
         if not asked:
             asked = True
             view.stopping()
-            team.interrupt()
+            if number == signal.SIGTERM:
+                team.drain()
+            else:
+                team.interrupt()
 
     before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
     try:

@@ -63,6 +63,7 @@ RUNS_EXAMPLES = """\
 examples:
   extagents runs list
   extagents runs show monday --memory redis://localhost:6379/0
+  extagents runs resume monday                 after Ctrl-C, a crash, or a budget that was too small
   extagents runs forget monday"""
 
 CORPUS_EXAMPLES = """\
@@ -201,6 +202,17 @@ def _run(group: Any) -> None:
     group.add_argument("--resume", action="store_true", help="go on with the run of --run")
 
 
+def _anew(parser: argparse.ArgumentParser) -> None:
+    """What of a run may be given anew when it is resumed."""
+    parser.add_argument("--over", metavar="PATH", nargs="+", action="extend", help="the same input, where it has moved")
+    group = parser.add_argument_group("model (default: as the run was begun)")
+    group.add_argument("--model", metavar="M", help="extractive, openai:NAME or langchain:PROVIDER:NAME")
+    group.add_argument("--base-url", metavar="U", help="any OpenAI-compatible endpoint")
+    group.add_argument("--reader-model", metavar="M", help="another model for the readers")
+    group.add_argument("--concurrency", metavar="N", type=positive, help="most model calls in flight")
+    _budget(parser)
+
+
 def build_parser() -> Parser:
     """The parser of the whole command line; `command` names what was asked for."""
     import extagents
@@ -289,11 +301,14 @@ def build_parser() -> Parser:
     for name, text in (
         ("list", "all runs, the newest first"),
         ("show", "one run: question, answer, citations, what it read and cost"),
+        ("resume", "go on with a run as it was begun; nothing that was answered is paid for again"),
         ("forget", "delete all that is stored under a run"),
     ):
         action = actions.add_parser(name, help=text, description=text[:1].upper() + text[1:] + ".")
         if name != "list":
             action.add_argument("run", metavar="RUN", help="name of the run")
+        if name == "resume":
+            _anew(action)
         _memory(action)
         _output(action)
 

@@ -7,8 +7,10 @@ from collections import Counter
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from extagents.cli.answer_view import page
+from extagents.cli import ask, compress, survey
+from extagents.cli.answer_view import page, print_answer
 from extagents.cli.compress import summary as compressed_to
+from extagents.cli.live import events_into, view_for
 from extagents.cli.options import coordinator_of
 from extagents.cli.output import console, is_terminal, one_line, print_json, safe, write
 from extagents.errors import InputError
@@ -21,8 +23,10 @@ if TYPE_CHECKING:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Exit status 0; a run that is not there is a `UsageError`."""
+    """Exit status 0, of `resume` that of the command which began the run; a run that is not there is a `UsageError`."""
     with coordinator_of(options) as team:
+        if options.action == "resume":
+            return _resume(team, options)
         if options.action == "list":
             return _list(team.runs(), options)
         if options.action == "forget":
@@ -36,17 +40,44 @@ def run(options: argparse.Namespace) -> int:
         return _show(team, options)
 
 
+def _resume(team: Coordinator, options: argparse.Namespace) -> int:
+    from extagents.types import Compressed
+
+    record = team.run(options.run)
+    if record is None:
+        raise _unknown(options.run)
+    quiet = options.quiet or (options.json and not is_terminal(sys.stderr))
+    view = view_for(team.settings.budget, quiet=quiet)
+    with view, ask.stoppable(team, view):
+        result = events_into(view, team.stream_resume(options.run, options.over))
+    if isinstance(result, Compressed):
+        compress.print_context(result, as_json=options.json, quiet=options.quiet, told=view.told)
+        return compress.status_of(result)
+    if record.manifest.request.get("words") is not None and not options.json:
+        survey.print_text(result, quiet=options.quiet, told=view.told)
+    else:
+        print_answer(result, as_json=options.json, quiet=options.quiet, told=view.told)
+    return ask.status_of(result)
+
+
 def _unknown(name: str) -> InputError:
     return InputError(
         f"The memory holds no run named {name!r}.", hint="See: extagents runs list, with the same --memory and --tenant."
     )
 
 
+def standing(record: RunRecord) -> str:
+    """How a run stands: its status, or `interrupted` where it says running and nobody works on it."""
+    from extagents.memory.lease import live
+
+    return "interrupted" if record.status == "running" and not live(record.lease) else record.status
+
+
 def summary(record: RunRecord) -> dict[str, Any]:
     """A run in a few words, as `runs list --json` gives it. Times are seconds since 1970."""
     return {
         "run": record.manifest.run,
-        "status": record.status,
+        "status": standing(record),
         "question": record.manifest.question,
         "model": record.manifest.model,
         "created": record.manifest.created,
@@ -69,18 +100,18 @@ def _list(records: list[RunRecord], options: argparse.Namespace) -> int:
         return 0
     if not is_terminal(sys.stdout):
         for record in records:
-            head = f"{safe(record.manifest.run)}\t{record.status}\t{_when(record.updated)}"
+            head = f"{safe(record.manifest.run)}\t{standing(record)}\t{_when(record.updated)}"
             write(f"{head}\t{one_line(record.manifest.question, 500)}\n")
         return 0
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
 
-    colours = {"done": "green", "partial": "yellow", "failed": "red", "running": "cyan"}
+    colours = {"done": "green", "partial": "yellow", "failed": "red", "running": "cyan", "interrupted": "yellow"}
     table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False)
     for name in ("run", "status", "updated", "question"):
         table.add_column(name, no_wrap=name != "question")
     for record in records:
-        status = f"[{colours[record.status]}]{record.status}[/]"
+        status = f"[{colours[standing(record)]}]{standing(record)}[/]"
         question = one_line(record.manifest.question, 200).replace("[", "\\[")
         table.add_row(safe(record.manifest.run).replace("[", "\\["), status, _when(record.updated), question)
     console(sys.stdout).print(table)
@@ -119,7 +150,7 @@ def _show(team: Coordinator, options: argparse.Namespace) -> int:
     compressing = record.state.get("goal") == "compress"
     answer = Answer.model_validate(record.answer) if record.answer is not None and not compressing else None
     lines = [
-        f"run       {safe(record.manifest.run)} · {record.status} · {_when(record.updated)}",
+        f"run       {safe(record.manifest.run)} · {standing(record)} · {_when(record.updated)}",
         f"question  {one_line(record.manifest.question, 500)}",
         *(f"round {row['round']}   {row['shards']} shards · {row['facts']} facts · {row['failed']} failed" for row in rounds),
     ]

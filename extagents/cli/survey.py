@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import tempfile
+from collections.abc import Collection
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -44,13 +45,18 @@ def _print(answer: Answer, options: argparse.Namespace, *, written: bool, told: 
     """The Markdown on stdout unless a file has it, or one JSON object; the remarks on stderr."""
     if options.json:
         print_json(answer.model_dump(mode="json"))
-        return
-    if answer.markdown and not written:
+    else:
+        print_text(answer, out=options.out if written else None, quiet=options.quiet, told=told)
+
+
+def print_text(answer: Answer, *, out: str | None = None, quiet: bool, told: Collection[str]) -> None:
+    """The Markdown on stdout unless the file `out` has it; the remarks on stderr, but for notices that were `told`."""
+    if answer.markdown and out is None:
         write(safe(answer.markdown) if is_terminal(sys.stdout) else answer.markdown)
-    if options.quiet:
+    if quiet:
         return
-    if answer.markdown and written:
-        sys.stderr.write(f"written: {safe(options.out)} · {count(len(answer.citations), 'reference')}\n")
+    if answer.markdown and out is not None:
+        sys.stderr.write(f"written: {safe(out)} · {count(len(answer.citations), 'reference')}\n")
     for line in remarks(answer, told):
         sys.stderr.write(line + "\n")
 

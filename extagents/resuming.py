@@ -1,0 +1,92 @@
+"""Going on with a stored run: what was asked and how, from what the memory kept of it."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+from pydantic import BaseModel, ValidationError
+
+from extagents.errors import InputError, SettingsError, StoreError
+from extagents.memory.base import RunRecord
+from extagents.request import Request
+from extagents.settings import Settings
+from extagents.types import Turn
+
+# What decides the prompts: a run goes on as it was begun, or it would pay for its calls again.
+DECIDING = (
+    "effort", "strategy", "rounds", "shard_tokens", "window", "knowledge_tokens", "memory_tokens", "lanes", "heads", "without",
+    "output_tokens", "seed",
+)  # fmt: skip
+# What may be given anew; otherwise it is as it was.
+OPEN = ("budget", "base_url", "prices", "concurrency", "timeout", "read_cache", "lease_seconds")
+
+
+def request_of_run(record: RunRecord, over: Any, schema: type[BaseModel] | None) -> Request:
+    """The request that the run was begun with, to be gone on with; `over` and `schema` where the memory cannot hold them.
+
+    Raises `InputError` where the input was not given as paths and is not given now, `SettingsError` where a schema is missing.
+    """
+    manifest, told = record.manifest, record.manifest.request
+    if not told:
+        raise StoreError(
+            f"The run {manifest.run!r} was stored by an older version, which did not keep how it was asked.",
+            hint="Ask again with the same question and input, --run NAME and --resume.",
+            run_id=manifest.run,
+        )
+    finished = record.status == "done" and record.answer is not None
+    if over is None:
+        over = told["over"]
+    if over is None and not finished:
+        raise InputError(
+            f"The run {manifest.run!r} was given documents, which the memory does not keep.",
+            hint="Give the same documents again: over= or --over.",
+            run_id=manifest.run,
+        )
+    if told["schema"] is not None and schema is None:
+        raise SettingsError(
+            f"The answer of the run {manifest.run!r} fills the schema {told['schema']}, which the memory does not keep.",
+            hint="Give the same pydantic model again: schema=.",
+            run_id=manifest.run,
+        )
+    return Request(
+        question=manifest.question,
+        over=over if over is not None else (),
+        instructions=told["instructions"],
+        history=tuple(Turn.model_validate(turn) for turn in told["history"]),
+        schema=schema,
+        run=manifest.run,
+        resume=True,
+        kind=told["kind"],
+        words=told["words"],
+        goal=told["goal"],
+        tokens=told["tokens"],
+        granularity=told["granularity"],
+    )
+
+
+def settings_of_run(record: RunRecord, now: Settings) -> Settings:
+    """The settings that the run was begun with, under what is given now of budget, endpoint and the like."""
+    stored, given = record.manifest.settings, now.model_fields_set
+    kept = {name: stored[name] for name in DECIDING if name in stored}
+    kept |= {name: stored[name] for name in OPEN if name in stored and name not in given}
+    kept["budget"] = {**stored.get("budget", {}), **now.budget.model_dump(exclude_unset=True)}
+    try:
+        return Settings(**{**now.model_dump(exclude_unset=True), **kept})
+    except ValidationError as error:
+        raise StoreError(
+            f"The settings of the run {record.manifest.run!r} are not understood: it was stored by another version.",
+            hint="Use the release that wrote it, or ask again under another name.",
+            run_id=record.manifest.run,
+        ) from error
+
+
+def models_of_run(record: RunRecord) -> dict[str, str]:
+    """The models that the run was begun with, by role, `default` for the rest. Raises `SettingsError` for model objects."""
+    models = record.manifest.request.get("models")
+    if models is None:
+        raise SettingsError(
+            f"The run {record.manifest.run!r} was begun with a model object ({record.manifest.model}), which cannot be stored.",
+            hint="Give the model again: model= or --model.",
+            run_id=record.manifest.run,
+        )
+    return cast(dict[str, str], models)
