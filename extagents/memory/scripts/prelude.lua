@@ -17,9 +17,10 @@ local function changed()
   refresh()
 end
 
--- What an earlier attempt of this very call returned, if its reply was lost on the way: it is not applied twice.
+-- What another attempt of this very call returned, if its reply was lost on the way: it is not applied twice. Once something was
+-- repeated, a first attempt may come after its second, out of a network that had held it back.
 local function earlier()
-  if attempt ~= '0' then
+  if attempt ~= '0' or redis.call('HEXISTS', record, 'repeated') == 1 then
     for _, entry in ipairs(redis.call('LRANGE', applied, 0, -1)) do
       if string.sub(entry, 1, #call_id + 1) == call_id .. '=' then
         return tonumber(string.sub(entry, #call_id + 2))
@@ -30,6 +31,9 @@ local function earlier()
 end
 
 local function applied_with(result)
+  if attempt ~= '0' then
+    redis.call('HSET', record, 'repeated', '1')
+  end
   redis.call('LPUSH', applied, call_id .. '=' .. result)
   redis.call('LTRIM', applied, 0, 1023)
   refresh()

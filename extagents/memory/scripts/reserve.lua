@@ -1,4 +1,8 @@
 -- ARGV 7 hash of the call, 8-10 wanted, 11-13 kept back, 14-16 ceilings or ''; each as calls, tokens, nano-USD.
+local before = earlier()
+if before then
+  return before
+end
 if fenced_off() then
   return FENCED
 end
@@ -28,5 +32,8 @@ redis.call('HSET', calls, call, ARGV[8] .. ' ' .. ARGV[9] .. ' ' .. ARGV[10])
 add('reserved_calls', tonumber(ARGV[8]))
 add('reserved_tokens', tonumber(ARGV[9]))
 add('reserved_cost', tonumber(ARGV[10]))
+if attempt ~= '0' then
+  return applied_with(1) -- a first attempt that comes after the call is settled would hold what nobody gives back
+end
 refresh()
 return 1

@@ -1,0 +1,176 @@
+"""Many calls at once through a broken network: each is applied exactly once, however often it is sent."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+from reliability.proxy import FaultyProxy, Mix
+from reliability.redis_runs import until
+from reliability.size import FULL, record, sized
+
+from extagents.budget import Amount, Budget
+from extagents.errors import StoreError
+from extagents.memory import redis_connection, redis_nodes
+from extagents.memory.patience import end_of_run
+from extagents.memory.redis import RedisMemory
+from extagents.testing.memory_conformance import a_fact, a_manifest, a_report
+from extagents.testing.redis_server import RedisServer, free_port
+from extagents.types import Usage
+
+EACH = sized(60, 600)
+SEEDS = range(sized(1, 5))
+
+
+@pytest.fixture
+def server() -> Iterator[RedisServer]:
+    with RedisServer(append_only=True) as server:
+        yield server
+
+
+@contextmanager
+def replies_within(seconds: float, *, patience: float | None = None) -> Iterator[None]:
+    """Connections that are taken for dead after so many seconds, and how long a lost server is waited for."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(redis_nodes, "REPLY_SECONDS", seconds)
+        if patience is not None:
+            patch.setattr(redis_connection, "LATER_PATIENCE", patience)
+        yield
+
+
+@pytest.mark.parametrize(
+    ("name", "mix"),
+    [
+        ("cut", Mix(cut=20)),
+        ("slow", Mix(slow=20)),
+        ("half-open", Mix(half_open=3)),
+        ("truncated", Mix(truncate=20)),
+        ("mixed", Mix(cut=8, slow=8, half_open=2, truncate=8)),
+    ],
+)
+async def test_every_write_is_applied_exactly_once(server: RedisServer, name: str, mix: Mix) -> None:
+    for seed in SEEDS:
+        run, plain = f"run {seed}", RedisMemory(server.url)
+        async with FaultyProxy(server.url, delay=sized(0.1, 2.0)) as proxy:
+            with replies_within(5.0 if FULL else 0.5):
+                memory = RedisMemory(f"redis://{proxy.address}/0")
+                await memory.create_run(a_manifest(run))
+                proxy.mix(Mix(**{**vars(mix), "seed": seed}))
+                budget = Budget(calls=EACH + 1)
+                calls = [
+                    *(memory.post(a_report(run, f"s{n}", a_fact(n)), cache_key=f"{run} {n}") for n in range(EACH)),
+                    *(memory.post(a_report(run, f"s{n}", a_fact(n)), cache_key=f"{run} {n}") for n in range(0, EACH, 2)),
+                    *(
+                        memory.settle(run, f"c{n}", Usage(calls=1, input_tokens=n), answered=(f"c{n}", "x"))
+                        for n in range(EACH)
+                    ),
+                    *(memory.write_note(run, "note", {"n": n}) for n in range(EACH)),
+                    *(memory.append_event(run, {"n": n}) for n in range(EACH)),
+                    *(memory.reserve(run, f"r{n}", Amount(), budget) for n in range(EACH)),
+                ]
+                random.Random(seed).shuffle(calls)
+                await asyncio.gather(*calls)
+                await memory.aclose()
+            assert sum(count for fault, count in proxy.faults.items() if fault != "pass") > 0
+        stored = await plain.load_run(run)
+        assert stored is not None
+        assert stored.reports == EACH
+        assert sorted(report.shard for report in await plain.reports(run)) == sorted(f"s{n}" for n in range(EACH))
+        assert len(await plain.knowledge(run, 10**6)) == EACH
+        assert stored.spent.calls == EACH
+        assert stored.spent.input_tokens == sum(range(EACH))
+        assert len(await plain.journal(run)) == EACH
+        assert sorted(event["n"] for event in await plain.events(run)) == list(range(EACH))
+        notes = [await plain.read_note(run, "note", version) for version in range(1, EACH + 2)]
+        assert sorted(note.content["n"] for note in notes if note) == list(range(EACH))
+        assert notes[-1] is None
+        assert sum(report is not None for report in await plain.cached([f"{run} {n}" for n in range(EACH)])) == EACH
+        await plain.aclose()
+        record(f"redis calls {name}", seed=seed, calls=len(calls), faults=dict(proxy.faults))
+
+
+async def test_a_first_attempt_that_arrives_after_the_second_is_not_applied_again(server: RedisServer) -> None:
+    plain = RedisMemory(server.url)
+
+    def served() -> int:
+        told = server.command("INFO", "commandstats").decode()
+        lines = [line for line in told.splitlines() if line.startswith(("cmdstat_evalsha:", "cmdstat_eval:"))]
+        return sum(int(line.partition("calls=")[2].partition(",")[0]) for line in lines)
+
+    async with FaultyProxy(server.url, delay=1.0) as proxy:
+        with replies_within(0.3):
+            memory = RedisMemory(f"redis://{proxy.address}/0")
+            await memory.create_run(a_manifest())
+            for write in (
+                lambda: memory.settle("run", "c", Usage(calls=1, input_tokens=5)),
+                lambda: memory.append_event("run", {"a": 1}),
+                lambda: memory.write_note("run", "n", {"a": 1}),
+                lambda: memory.post(a_report(shard="s")),
+                lambda: memory.reserve("run", "r", Amount(tokens=60), Budget(tokens=100)),
+            ):
+                await memory.spent("run")  # a connection that is up
+                proxy.mode = "late"
+                late, before = proxy.faults["late"], served()
+                call = asyncio.create_task(write())
+                await until(lambda late=late: proxy.faults["late"] > late)
+                proxy.mode = "pass"
+                await call
+                await memory.settle("run", "r", Usage())  # what was reserved is given back before the late one comes
+                await until(lambda before=before: served() >= before + 3)
+            await memory.aclose()
+    assert await plain.spent("run") == Usage(calls=1, input_tokens=5)
+    assert await plain.events("run") == [{"a": 1}]
+    assert await plain.read_note("run", "n", 2) is None
+    assert len(await plain.reports("run")) == 1
+    assert await plain.reserve("run", "other", Amount(tokens=95), Budget(tokens=100)), (
+        "nothing is held for a call that has ended"
+    )
+    await plain.aclose()
+
+
+async def test_a_lost_server_is_waited_for_once_and_not_once_for_every_call() -> None:
+    with RedisServer(tcp=True) as server:
+        with replies_within(1.0, patience=1.0):
+            memory = RedisMemory(server.url)
+            await memory.create_run(a_manifest())
+            await asyncio.to_thread(server.stop)
+            started = time.monotonic()
+            calls = [memory.post(a_report(shard=f"s{n}")) for n in range(200)]
+            results = await asyncio.gather(*calls, return_exceptions=True)
+            seconds = time.monotonic() - started
+            assert all(isinstance(result, StoreError) and result.retryable for result in results)
+            assert seconds < 1.0 * 200 / redis_connection.MOST_CONNECTIONS / 2
+            await memory.aclose()
+
+
+@pytest.mark.parametrize("how", ["half_open", "refuse"])
+async def test_a_lost_server_does_not_hold_a_run_beyond_its_deadline(server: RedisServer, how: str) -> None:
+    async with FaultyProxy(server.url) as proxy:
+        memory = RedisMemory(f"redis://{proxy.address}/0")
+        await memory.create_run(a_manifest())
+        proxy.mode = "half_open" if how == "half_open" else "refuse"
+        if how == "refuse":
+            proxy.cut_all()
+        started = time.monotonic()
+        token = end_of_run.set(started + 1.0)
+        try:
+            with pytest.raises(StoreError) as caught:
+                await memory.post(a_report())
+            assert caught.value.retryable
+        finally:
+            end_of_run.reset(token)
+        assert time.monotonic() - started < 4.0, "the patience without a deadline is thirty seconds, a reply's five"
+        await memory.aclose()
+
+
+async def test_a_server_that_was_never_there_is_not_waited_for() -> None:
+    memory = RedisMemory(f"redis://127.0.0.1:{free_port()}/0")
+    started = time.monotonic()
+    with pytest.raises(StoreError, match="out of reach"):
+        await memory.spent("run")
+    assert time.monotonic() - started < 10.0
+    await memory.aclose()
