@@ -404,7 +404,7 @@ class Coordinator:
                 raise RunExists(
                     f"The run named {run_id!r} answers another question.", hint="Choose another name.", run_id=run_id
                 )
-            if stored.state.get("goal", "answer") != request.goal:
+            if stored.manifest.request.get("goal", stored.state.get("goal", "answer")) != request.goal:
                 other = "compressed its input" if request.goal == "answer" else "answered its question"
                 raise RunExists(
                     f"The run named {run_id!r} is of another kind: it {other}.", hint="Choose another name.", run_id=run_id
@@ -497,7 +497,7 @@ class Coordinator:
         state = {**workspace.state("done"), "signals": workspace.signals}
         try:
             await workspace.memory.update_run(
-                workspace.run_id, status=status, state=state, answer=answer.model_dump(mode="json"), fence=workspace.fence
+                workspace.run_id, status=status, state=state, answer=_kept_whole(answer), fence=workspace.fence
             )
         except LeaseLost:
             raise
@@ -851,6 +851,15 @@ async def _told(work: Work, on_event: Callable[[events.Event | None], None]) -> 
         return await work(on_event)
     finally:
         on_event(None)
+
+
+def _kept_whole(answer: Answer | Compressed) -> dict[str, Any]:
+    """The answer as it is stored: with the documents' titles, which are no part of what is printed."""
+    kept = answer.model_dump(mode="json")
+    if isinstance(answer, Answer):
+        for told, citation in zip(kept["citations"], answer.citations, strict=True):
+            told["title"] = citation.title
+    return kept
 
 
 def _finished(stored: RunRecord, request: Request) -> Answer | Compressed | None:

@@ -209,7 +209,12 @@ class Gate:
         keep: Amount,
         on_delta: Callable[[str], None] | None,
     ) -> Called[T]:
-        completion = await self._complete(prompt, model, account, attempts, keep, on_delta)
+        kept = account.answered.get(_unusable_key(attempts.key))
+        if kept is None:
+            completion = await self._complete(prompt, model, account, attempts, keep, on_delta)
+        else:
+            completion = _unusable_again(kept)
+            attempts.usage = completion.usage
         try:
             output = self._typed(completion, prompt)
         except Unparsable as error:
@@ -312,6 +317,7 @@ class Gate:
         first = attempts.usage.calls == 0
         attempts.tried += 1
         usage = Usage()
+        completion: Completion[T] | None = None
         output: T | None = None
         place: Place | None = None
         try:
@@ -347,7 +353,11 @@ class Gate:
             if not first and usage.calls:
                 usage = usage.model_copy(update={"retries": usage.retries + 1})
             attempts.usage = attempts.usage + usage
-            answered = None if output is None else (attempts.key, _kept(output, attempts.usage, completion.model or model.name))
+            answered = None
+            if completion is not None and output is not None:
+                answered = (attempts.key, _kept(output, attempts.usage, completion.model or model.name))
+            elif completion is not None:
+                answered = (_unusable_key(attempts.key), _kept_unusable(completion, attempts.usage))
             await self._settle(account, attempts.name, usage, answered)
 
     async def _timed(
@@ -465,6 +475,24 @@ def journal_key(prompt: Prompt[Any]) -> str:
 def _kept(output: BaseModel, usage: Usage, model: str) -> str:
     """An answer as the journal keeps it."""
     return f'{{"model":{json.dumps(model)},"usage":{usage.model_dump_json()},"output":{output.model_dump_json()}}}'
+
+
+def _unusable_key(key: str) -> str:
+    """What an answer is kept under that could not be used: the call that follows it says what was wrong."""
+    return f"{key}:unusable"
+
+
+def _kept_unusable(completion: Completion[Any], usage: Usage) -> str:
+    """Such an answer as the journal keeps it."""
+    cost = usage.model_dump(mode="json")
+    return json.dumps({"model": completion.model, "usage": cost, "text": completion.text, "finish": completion.finish})
+
+
+def _unusable_again(kept: str) -> Completion[Any]:
+    """Such an answer as an earlier part of the run got it: it is paid, and only what follows it is asked."""
+    told = json.loads(kept)
+    usage = Usage.model_validate(told["usage"])
+    return Completion(text=told["text"], usage=usage, finish=told["finish"], model=told["model"])
 
 
 def _replayed(kept: str, prompt: Prompt[T]) -> Called[T]:

@@ -48,13 +48,9 @@ async def remember(workspace: Workspace) -> None:
     pinned = {fact.id for fact in (*workspace.judgement.facts, *(f for rung in workspace.judgement.rungs for f in rung.cited))}
     notebook = Notebook()
     try:
-        for number, batch in enumerate(memory_agent.batches(asked, facts)):
-            key = _digest(*(fact.id for fact in batch), "pinned", *sorted(pinned), *(line.shown() for line in notebook.lines))
-            known = await scribe.read("memory", {fact.id: fact for fact in facts}, key=key, step=number)
-            if known is None:
-                known = await workspace.guard(memory_agent.fold(asked, notebook, batch, pinned=pinned))
-                scribe.write("memory", known, key=key, step=number)
-            notebook = known
+        for batch in memory_agent.batches(asked, facts):
+            notebook = await workspace.guard(memory_agent.fold(asked, notebook, batch, pinned=pinned))
+            scribe.write("memory", notebook)
         recalled = await _recall(workspace, scribe, asked, notebook, name="recall")
     except Stop as stop:
         return workspace.halt(stop.stopped_by)
@@ -199,27 +195,32 @@ class _Passes:
         self.scribe.write("merged", self._known, round=round_)
 
     async def _lane(self, lane: int, positions: Sequence[int], round_: int) -> list[Notebook]:
-        """One lane: its shards in order, all heads side by side on each. Goes on where an unfinished run left its notes."""
+        """One lane: its shards in order, all heads side by side on each. What was answered before a run was ended is not paid
+        for again, so a resumed one begins here like any other."""
         workspace = self.workspace
         names = [f"lane:{lane}:head:{head}" for head in range(len(self._foci))]
         names = names if round_ == 1 else [f"round:{round_}:{name}" for name in names]
-        heads, begun = await self._begun(names, positions, round_)
-        for step in range(begun, len(positions)):
+        # Notes of all lanes are larger than one head's: it starts from the best of them, and has room for its own.
+        room = int(memory_agent.SPARE * self.asked.budget)
+        start = settled(self._known, budget=room, pinned=memory_agent.numbers_of(self._known, self._pinned))
+        heads = [start] * len(names)
+        for position in positions:
             if workspace.stopped_by is not None or workspace.fatal is not None:
                 break
-            shard = workspace.shards[positions[step]]
-            scanned = await self._step(heads, shard, round_)
+            shard = workspace.shards[position]
+            scanned, complete = await self._step(heads, shard, round_)
             if not scanned:
                 break
             heads = [one.notebook for one in scanned]
             report = self._report(scanned, shard, round_)
-            self.scribe.keep(report, names, heads, key=_stretch(positions, round_, self._foci), step=step + 1)
-            workspace.rounds_of[positions[step]] = round_
+            if complete:  # what one head brought before the run ended is in the journal; the report is made when all are heard
+                self.scribe.keep(report, names, heads)
+            workspace.rounds_of[position] = round_
             workspace.note(shard, report)
         return heads
 
-    async def _step(self, heads: Sequence[Notebook], shard: Shard, round_: int) -> list[Scanned]:
-        """All heads on one shard. Empty where nothing was read because the run ended."""
+    async def _step(self, heads: Sequence[Notebook], shard: Shard, round_: int) -> tuple[list[Scanned], bool]:
+        """All heads on one shard, and whether each of them was heard. Empty where nothing was read because the run ended."""
         workspace, corpus = self.workspace, self.workspace.corpus
         text = corpus.shard_text(shard)
 
@@ -239,19 +240,21 @@ class _Passes:
             results = await workspace.guard(all_heads())
         except Stop as stop:
             workspace.halt(stop.stopped_by)
-            return []
+            return [], False
         for error in results:
             if isinstance(error, Stop):
                 workspace.halt(error.stopped_by)
             elif isinstance(error, CallFailed):
                 workspace.fatal = workspace.fatal or error
         read = any(isinstance(result, Scanned) and result.failure is None for result in results)
-        if not read and not all(isinstance(result, Scanned) for result in results):
-            return []
-        return [
+        complete = all(isinstance(result, Scanned) for result in results)
+        if not read and not complete:
+            return [], False
+        scanned = [
             result if isinstance(result, Scanned) else Scanned(head, failure=str(result))
             for head, result in zip(heads, results, strict=True)
         ]
+        return scanned, complete
 
     def _report(self, scanned: Sequence[Scanned], shard: Shard, round_: int) -> Report:
         """What all heads found in the shard, as one report: it failed if no head could read it."""
@@ -275,39 +278,6 @@ class _Passes:
     @property
     def _version(self) -> str:
         return memory_agent.scan_version(self.asked)
-
-    async def _begun(self, names: Sequence[str], positions: Sequence[int], round_: int) -> tuple[list[Notebook], int]:
-        """The heads as an unfinished run left them, and how many of the lane's shards they had read; else new ones.
-
-        Reports are stored before the notes that rest on them, so whatever the notes cite is there.
-        """
-        workspace = self.workspace
-        # Notes of all lanes are larger than one head's: it starts from the best of them, and has room for its own.
-        room = int(memory_agent.SPARE * self.asked.budget)
-        start = settled(self._known, budget=room, pinned=memory_agent.numbers_of(self._known, self._pinned))
-        fresh = [start] * len(names)
-        if not workspace.resumed:
-            return fresh, 0
-        reports = []
-        for position in positions:
-            report = workspace.stored(workspace.shards[position], round_=round_, version=self._version)
-            if report is None:
-                break
-            reports.append((position, report))
-        known = {fact.id: fact for fact in self._known.facts}
-        for _, report in reports:
-            known.update((fact.id, fact) for fact in report.findings[0].facts if fact.id not in known)
-        key = _stretch(positions, round_, self._foci)
-        step = min([await self.scribe.steps(name, key) for name in names], default=0)
-        step = min(step, len(reports))
-        heads = [await self.scribe.read(name, known, key=key, step=step) for name in names] if step else []
-        found = [head for head in heads if head is not None]
-        if not step or len(found) < len(names):
-            return fresh, 0
-        for position, report in reports[:step]:
-            workspace.rounds_of[position] = round_
-            workspace.note(workspace.shards[position], report)
-        return found, step
 
     async def _answer(self, round_: int) -> tuple[str, ...] | None:
         """Asks the merged notes, in two orders where more rounds may follow; None when the answer is settled.
@@ -391,11 +361,6 @@ def _asked(workspace: Workspace) -> Asked:
 
 def _places(workspace: Workspace) -> dict[str, int]:
     return {document.id: place for place, document in enumerate(workspace.corpus.documents)}
-
-
-def _stretch(positions: Sequence[int], round_: int, foci: Sequence[str]) -> str:
-    """What a lane's notes belong to: its shards, its pass, and the heads side by side."""
-    return _digest(str(round_), *map(str, positions), *foci)
 
 
 def _digest(*parts: str) -> str:

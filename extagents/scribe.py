@@ -1,16 +1,18 @@
-"""Writing notes to the memory beside the work that they are notes of, and finding them again when a run goes on."""
+"""Writing notes to the memory beside the work that they are notes of."""
 
 from __future__ import annotations
 
 import asyncio
+import json
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from extagents import events
-from extagents.agents.notebook import Notebook, content, restored
+from extagents.agents.notebook import Notebook, content
 from extagents.errors import StoreError
-from extagents.types import Fact, Report
+from extagents.types import Report
 from extagents.workspace import Workspace
 
 
@@ -20,6 +22,7 @@ class Scribe:
 
     workspace: Workspace
     _last: dict[str, asyncio.Task[None]] = field(default_factory=dict)
+    _written: Counter[str] = field(default_factory=Counter)
 
     def write(self, name: str, notebook: Notebook, **more: Any) -> None:
         """Stores a version of the notes and tells that they were rewritten."""
@@ -43,21 +46,6 @@ class Scribe:
             elif isinstance(result, BaseException):
                 raise result
 
-    async def steps(self, name: str, key: str) -> int:
-        """How many steps the newest version of the notes has behind it; 0 where it belongs to other work."""
-        note = await self.workspace.memory.read_note(self.workspace.run_id, name)
-        return int(note.content.get("step", 0)) if note is not None and note.content.get("key") == key else 0
-
-    async def read(self, name: str, facts: dict[str, Fact], *, key: str, step: int) -> Notebook | None:
-        """The notes that an unfinished run stored under the key after so many steps, or None."""
-        if not self.workspace.resumed:
-            return None
-        memory, run = self.workspace.memory, self.workspace.run_id
-        note = await memory.read_note(run, name)
-        while note is not None and (note.content.get("key"), note.content.get("step")) != (key, step):
-            note = await memory.read_note(run, name, note.version - 1) if note.version > 1 else None
-        return restored(note.content, facts) if note is not None else None
-
     def _after(self, names: Sequence[str], work: Any) -> None:
         before = {task for name in names if (task := self._last.get(name)) is not None}
 
@@ -71,9 +59,11 @@ class Scribe:
 
     async def _note(self, name: str, notebook: Notebook, more: dict[str, Any]) -> None:
         workspace = self.workspace
-        version = await workspace.memory.write_note(
-            workspace.run_id, name, {**content(notebook), **more}, fence=workspace.fence
-        )
+        told = {**content(notebook), **more}
+        self._written[name] += 1
+        version = self._written[name]
+        if not await self._there(name, version, told):
+            version = await workspace.memory.write_note(workspace.run_id, name, told, fence=workspace.fence)
         workspace.emit(
             events.NotesRewritten(
                 name=name,
@@ -83,3 +73,10 @@ class Scribe:
                 plan=notebook.plan,
             )
         )
+
+    async def _there(self, name: str, version: int, told: dict[str, Any]) -> bool:
+        """Whether an earlier part of the run left this version already: a resumed run takes the same notes from the start."""
+        if not self.workspace.resumed:
+            return False
+        note = await self.workspace.memory.read_note(self.workspace.run_id, name, version)
+        return note is not None and note.content == json.loads(json.dumps(told))

@@ -371,10 +371,6 @@ class Workspace:
         await self.memory.post(report, cache_key=key if report.failure is None else None, fence=self.fence)
         return report
 
-    def stored(self, shard: Shard, *, round_: int, version: str) -> Report | None:
-        """The report that an earlier, unfinished part of this run posted for the shard, if it did."""
-        return self._stored.get((round_, shard.id, version))
-
     def note(self, shard: Shard, report: Report, *, focused: bool = False) -> None:
         """Books a shard's report: coverage, failures, and the facts for the ledger at the end of the wave.
 

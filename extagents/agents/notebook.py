@@ -214,14 +214,6 @@ def content(notebook: Notebook) -> dict[str, Any]:
     }
 
 
-def restored(stored: Mapping[str, Any], facts: Mapping[str, Fact]) -> Notebook | None:
-    """The notebook that was stored, or None where one of its facts is not to be had."""
-    if any(name not in facts for name in stored["facts"]):
-        return None
-    lines = tuple(Line(text, tuple(marks)) for text, marks in stored["lines"])
-    return Notebook(tuple(facts[name] for name in stored["facts"]), lines, stored["plan"], frozenset(stored["dropped"]))
-
-
 # ------------------------------------------------------------------ parts
 
 
