@@ -193,13 +193,14 @@ class RedisConnection:
         self._failed = now
         if left is not None and left <= LAST_SECONDS:
             return False
+        if now - self._lost >= LATER_PATIENCE:
+            return False  # an outage is waited for once, not once for every call that it meets
         if now - started < FIRST_PATIENCE:
             return True
         # A first timeout may be this process' own doing: a busy loop sees the clock before the answer.
         if attempt == 0 and isinstance(error, TimeoutError):
             return True
-        # An outage is waited for once, not once for every call that it meets.
-        return self._reached and now - min(started, self._lost) < LATER_PATIENCE
+        return self._reached and now - started < LATER_PATIENCE
 
     async def warnings(self) -> list[str]:
         """What about the server's set-up endangers runs. What the user may not ask is passed over."""

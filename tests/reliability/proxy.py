@@ -44,6 +44,7 @@ class FaultyProxy:
         self._listener: asyncio.Server | None = None
         self._pipes: set[asyncio.Task[None]] = set()
         self._writers: set[asyncio.StreamWriter] = set()
+        self._open: set[asyncio.Event] = set()
         self._random = random.Random(0)
         self._mix: Mix | None = None
         self.mode: Fault = "pass"
@@ -60,6 +61,11 @@ class FaultyProxy:
         """From now on every reply's fault is drawn; None ends that."""
         self._mix = mix
         self._random = random.Random(mix.seed if mix else 0)
+
+    def freeze(self) -> None:
+        """Makes every connection that is open now a half-open one; later ones pass."""
+        for dead in self._open:
+            dead.set()
 
     def cut_all(self) -> None:
         """Breaks every connection that is open now."""
@@ -94,11 +100,12 @@ class FaultyProxy:
         self._pipes.add(task)
         self._writers.add(writer)
         upstream: asyncio.StreamWriter | None = None
+        dead = asyncio.Event()
         try:
             if self.mode == "refuse":
                 return
             answers, upstream = await self._connect()
-            dead = asyncio.Event()
+            self._open.add(dead)
             asking = asyncio.create_task(self._ask(reader, upstream, dead))
             answering = asyncio.create_task(self._answer(answers, writer, dead))
             both = (asking, answering)
@@ -114,6 +121,7 @@ class FaultyProxy:
             for end in (writer, upstream):
                 if end is not None:
                     end.transport.abort()
+            self._open.discard(dead)
             self._writers.discard(writer)
             self._pipes.discard(task)
 
@@ -121,9 +129,9 @@ class FaultyProxy:
         with contextlib.suppress(OSError):
             while data := await reader.read(PIECE):
                 if self.mode == "half_open":
-                    self.faults["half_open"] += not dead.is_set()
                     dead.set()
                 if dead.is_set():
+                    self.faults["half_open"] += 1
                     continue
                 if self.mode == "late":
                     self.faults["late"] += 1

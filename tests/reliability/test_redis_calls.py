@@ -132,18 +132,36 @@ async def test_a_first_attempt_that_arrives_after_the_second_is_not_applied_agai
     await plain.aclose()
 
 
-async def test_a_lost_server_is_waited_for_once_and_not_once_for_every_call() -> None:
-    with RedisServer(tcp=True) as server:
-        with replies_within(1.0, patience=1.0):
-            memory = RedisMemory(server.url)
+async def test_connections_that_have_died_together_cost_one_wait(server: RedisServer) -> None:
+    async with FaultyProxy(server.url) as proxy:
+        with replies_within(0.5):
+            memory = RedisMemory(f"redis://{proxy.address}/0")
             await memory.create_run(a_manifest())
-            await asyncio.to_thread(server.stop)
-            started = time.monotonic()
-            calls = [memory.post(a_report(shard=f"s{n}")) for n in range(200)]
-            results = await asyncio.gather(*calls, return_exceptions=True)
-            seconds = time.monotonic() - started
+            await asyncio.gather(*(memory.post(a_report(shard=f"s{n}")) for n in range(100)))
+            assert proxy.connections > 8
+            proxy.freeze()
+            assert await memory.write_note("run", "n", {}) == 1
+            await asyncio.gather(*(memory.post(a_report(shard=f"later {n}")) for n in range(100)))
+            assert proxy.faults["half_open"] == 1
+            await memory.aclose()
+
+
+async def test_an_outage_is_waited_for_once_and_not_once_for_every_call(
+    server: RedisServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(redis_connection, "FIRST_PATIENCE", 0.1)
+    async with FaultyProxy(server.url) as proxy:
+        with replies_within(0.1, patience=0.5):
+            memory = RedisMemory(f"redis://{proxy.address}/0")
+            await memory.create_run(a_manifest())
+            proxy.mode = "half_open"
+            results = await asyncio.gather(*(memory.post(a_report(shard=f"s{n}")) for n in range(200)), return_exceptions=True)
             assert all(isinstance(result, StoreError) and result.retryable for result in results)
-            assert seconds < 1.0 * 200 / redis_connection.MOST_CONNECTIONS / 2
+            assert proxy.faults["half_open"] <= 200 + 6 * redis_connection.MOST_CONNECTIONS, (
+                "one attempt each, once it has lasted"
+            )
+            proxy.mode = "pass"
+            assert await memory.post(a_report(shard="later"))
             await memory.aclose()
 
 
