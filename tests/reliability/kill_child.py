@@ -47,7 +47,7 @@ WRITES = ("acquire", "create_run", "update_run", "post", "write_note", "reserve"
 
 
 class Teller:
-    """Tells what happens, and ends the process where the order says so: at the n-th event whose name begins so, or a moment later."""
+    """Tells what happens. Ends the process where the order says so: at the n-th event whose name begins so, or just after."""
 
     def __init__(self, connection: socket.socket, kill: dict[str, Any] | None) -> None:
         self._connection = connection
@@ -88,7 +88,7 @@ class ToldModel:
         phase = phase_of(prompt.inputs)
         self._tell(f"begin {phase}", key=key)
         await asyncio.sleep(LEAST_SECONDS + (MOST_SECONDS - LEAST_SECONDS) * chance(key))
-        text = self._scenario.mind.reply(prompt.inputs, repair=len(prompt.messages) > 2)
+        text = self._scenario.mind.reply(prompt)
         if on_delta is not None:
             on_delta(text)
         self._tell(f"end {phase}", key=key)

@@ -47,7 +47,7 @@ class Servant:
         return self
 
     def start(self, scenario: str, memory: str, *, tenant: str, how: str = "ask", **more: Any) -> Child:
-        """A run of the scenario. `how`: `ask` begins it, `ask again` is the same with --resume, `resume` names the run alone."""
+        """A run of the scenario. `how`: `ask` begins it, `ask again` is that with --resume, `resume` knows its name alone."""
         connection = socket.socket(socket.AF_UNIX)
         connection.connect(str(self._folder / "s"))
         order = {"scenario": scenario, "memory": memory, "tenant": tenant, "run": RUN, "how": how, **more}
@@ -213,5 +213,7 @@ NOT_COMPARED = ("usage", "seconds")
 
 
 def comparable(answer: dict[str, Any]) -> dict[str, Any]:
-    """The answer without what may differ between an undisturbed run and one that was killed."""
-    return {name: value for name, value in answer.items() if name not in NOT_COMPARED}
+    """The answer without what may differ between an undisturbed run and one that was killed, and without titles."""
+    kept = {name: value for name, value in answer.items() if name not in NOT_COMPARED}
+    citations = [{name: value for name, value in one.items() if name != "title"} for one in answer.get("citations", ())]
+    return {**kept, "citations": citations}

@@ -1,6 +1,6 @@
 """Questions of every kind over a made-up institute, and a mind for all roles: what runs that are killed have to do.
 
-The mind is a pure function of a role's typed inputs, and what it says hangs on all of them: a reader that is told one fact more or
+The mind is a pure function of the prompt, and what it says hangs on every letter of it: a reader that is told one fact more or
 less gives its findings another relevance. So a resumed run that asks anything else than the undisturbed one gives itself away.
 """
 
@@ -17,6 +17,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from extagents import Document
+from extagents.models.base import Prompt
 from extagents.types import (
     Fact,
     Fused,
@@ -55,6 +56,7 @@ ANSWER = "Oskerby"
 HALLS = ("Aldern", "Birchmere", "Cawdor", "Drumlin", "Eskdale", "Fenwick", "Garrick", "Hollin")
 FOUND = re.compile(r"In \d{4} the \w+ hall of the Corvid Institute was given room \d+\.|" + "|".join(map(re.escape, STEPS)))
 FILLER = "The {n}th ledger of the harbour office lists ropes, barrels and nails in great detail. "
+_NONCE = re.compile(r"(=== text )\S+ ")
 UNUSABLE = "I would rather not answer in that form."
 
 
@@ -87,9 +89,9 @@ def chance(*parts: str) -> float:
     return int.from_bytes(digest) / 2**64
 
 
-def told(inputs: BaseModel) -> str:
-    """Everything that a role was told, as text."""
-    return inputs.model_dump_json()
+def told(prompt: Prompt[Any]) -> str:
+    """Everything that a role was told, but for the nonces, in which two memories differ."""
+    return _NONCE.sub(r"\1", "\0".join(message.content for message in prompt.messages))
 
 
 def text_of(shard: ShardText) -> str:
@@ -126,12 +128,12 @@ class Mind:
     sure: bool = True
     clumsy: float = 0.0
 
-    def reply(self, inputs: BaseModel, *, repair: bool) -> str:
-        """The text that a model would give."""
-        salt = told(inputs)
-        if not repair and self.clumsy and chance("clumsy", salt) < self.clumsy:
+    def reply(self, prompt: Prompt[Any]) -> str:
+        """The text that a model would give; to a prompt that tells it what was wrong, always a good one."""
+        salt = told(prompt)
+        if len(prompt.messages) == 2 and chance("clumsy", salt) < self.clumsy:
             return UNUSABLE
-        return self._answer(inputs, salt).model_dump_json()
+        return self._answer(prompt.inputs, salt).model_dump_json()
 
     def _answer(self, inputs: BaseModel, salt: str) -> BaseModel:
         match inputs:

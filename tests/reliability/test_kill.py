@@ -1,8 +1,8 @@
 """Kill -9 at any moment of a run: what is resumed ends as if nothing had happened, and nobody pays twice.
 
-Every point kills one process (some of them a second one, that was resuming), at a moment of the clock or at an event: at the n-th
-begin or end of a call of some phase or of a write of some kind, or up to some milliseconds later. Then another process goes on with
-the memory as it is. The model is deterministic and sensitive: whatever a prompt lacks or has too much of changes what follows.
+Every point kills one process (some of them a second one, that was resuming), at a moment of the clock or at an event: at the
+n-th begin or end of a call of some phase or of a write of some kind, or up to some milliseconds later. Then another process
+goes on with the memory as it is. The model is deterministic and sensitive: whatever a prompt lacks changes what follows.
 """
 
 from __future__ import annotations
