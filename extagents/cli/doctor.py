@@ -115,22 +115,25 @@ def _unwritable(folder: Path) -> str:
 
 
 async def memory(settings: Settings) -> list[Check]:
-    """Whether the memory answers, and what it warns of."""
+    """Whether the memory can be read and written, and what it warns of."""
     from extagents.memory.open import open_memory
 
     try:
         opened = open_memory(settings.memory, tenant=settings.tenant)
     except ExtAgentsError as error:
         return [Check("memory", "fail", error.message, error.hint)]
+    warnings: list[str] = []
     try:
         warnings = await opened.check()
+        await opened.secret()  # writes where nothing is yet: a store that can only be read is of no use
         runs = len(await opened.list_runs())
     except ExtAgentsError as error:
-        return [Check("memory", "fail", error.message, error.hint or "Check --memory.")]
+        found = Check("memory", "fail", error.message, error.hint or "Check --memory.")
+    else:
+        found = Check("memory", "ok", f"{_without_password(opened.url)} · {runs:,} runs")
     finally:
         await opened.aclose()
-    found = [Check("memory", "ok", f"{_without_password(opened.url)} · {runs:,} runs")]
-    return found + [Check("memory setup", "note", warning) for warning in warnings]
+    return [found] + [Check("memory setup", "note", warning) for warning in warnings]
 
 
 def _without_password(url: str) -> str:

@@ -44,7 +44,7 @@ MOST_CONNECTIONS = 16
 FIRST_PATIENCE = 0.5  # seconds of trying again before the server was ever reached
 LATER_PATIENCE = 30.0  # and after: a server that is restarted comes back, and of a failed-over one another takes the place
 COMMANDS = (
-    *("del", "eval", "evalsha", "exists", "expire", "get", "hdel", "hexists", "hget", "hgetall", "hincrby", "hmget", "hset"),
+    *("del", "eval", "evalsha", "expire", "get", "hdel", "hexists", "hget", "hgetall", "hincrby", "hmget", "hset"),
     *("hsetnx", "hvals", "info", "lpush", "lrange", "lrem", "ltrim", "mget", "ping", "rpush", "sadd", "select", "set"),
     *("smembers", "time", "unlink", "zadd", "zrem", "zrevrange"),
 )
@@ -295,13 +295,13 @@ def described(error: Exception, text: str) -> tuple[str, str, bool]:
     if isinstance(error, InvalidResponse):
         return "is no Redis server", "Check host and port of --memory.", False
     if isinstance(error, TimeoutError):
-        return "did not answer in time", "Check the server and the network.", True
+        return "did not answer in time", "Check the server and the network; rediss:// is for servers with TLS only.", True
     if "NOREPLICAS" in text:
         return "has too few replicas and refuses writes (min-replicas-to-write)", "Start a replica; then resume the run.", True
     if isinstance(error, (*MOVING, MovedError)):
         return f"is a cluster that cannot serve the run now ({text[:80]})", "See `valkey-cli cluster info`; then resume.", True
     if isinstance(error, (ConnectionError, OSError)):
-        hint = "Start the server or check the address; without --memory an embedded file is used."
+        hint = "Start the server or check the address (rediss:// for TLS); without --memory an embedded file is used."
         return "is out of reach", hint, True
     if isinstance(error, ResponseError):
         return f"refused a command: {text[:160]}", "Redis 6.2 or Valkey is needed, or later.", False

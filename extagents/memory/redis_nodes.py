@@ -92,6 +92,8 @@ class Nodes:
 
 def made(url: str) -> Any:
     """A client of one server that gives replies as they came and leaves every second attempt to its user."""
+    # Older versions of the library compare the host with the certificate only when told to.
+    secure = {"ssl_check_hostname": True} if url.lower().startswith("rediss:") else {}
     pool = aioredis.ConnectionPool.from_url(
         url,
         socket_connect_timeout=CONNECT_SECONDS,
@@ -100,6 +102,7 @@ def made(url: str) -> Any:
         retry=Retry(NoBackoff(), 0),
         protocol=2,
         **NAMELESS,
+        **secure,
     )
     client = aioredis.Redis(connection_pool=pool)
     client.response_callbacks.clear()  # whatever the command's name

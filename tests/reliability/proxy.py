@@ -62,6 +62,10 @@ class FaultyProxy:
         self._mix = mix
         self._random = random.Random(mix.seed if mix else 0)
 
+    def turn_to(self, server: str) -> None:
+        """Sends new connections to another server, as a name that is given a new address does."""
+        self._server = server
+
     def freeze(self) -> None:
         """Makes every connection that is open now a half-open one; later ones pass."""
         for dead in self._open:
