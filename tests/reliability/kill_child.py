@@ -31,6 +31,7 @@ from reliability.kill_scenarios import SCENARIOS, Scenario, chance, phase_of
 
 from extagents import Coordinator, Corpus
 from extagents.errors import ExtAgentsError
+from extagents.memory import lease
 from extagents.memory.redis import RedisMemory
 from extagents.memory.sqlite import SQLiteMemory
 from extagents.models.base import Completion, ModelInfo, Prompt
@@ -43,7 +44,9 @@ LOADED_LATE = (
     *("extagents.models.resolve", "extagents.models.extraction.writing", "extagents.corpus.borders", "redis.asyncio"),
 )
 LEAST_SECONDS, MOST_SECONDS = 0.001, 0.010  # that a call takes
-WRITES = ("acquire", "create_run", "update_run", "post", "write_note", "reserve", "settle", "append_event", "give_back")
+WRITES = (
+    *("acquire", "renew", "give_back", "create_run", "update_run", "post", "write_note", "reserve", "settle", "append_event"),
+)
 
 
 class Teller:
@@ -76,9 +79,10 @@ class ToldModel:
     local = False
     endpoint = "made-up"
 
-    def __init__(self, scenario: Scenario, tell: Teller) -> None:
+    def __init__(self, scenario: Scenario, tell: Teller, held: dict[str, str] | None) -> None:
         self._scenario = scenario
         self._tell = tell
+        self._held = held  # calls of this phase wait as long as the file is there
 
     async def complete(
         self, prompt: Prompt[Any], *, timeout: float | None = None, on_delta: Callable[[str], None] | None = None
@@ -88,6 +92,9 @@ class ToldModel:
         phase = phase_of(prompt.inputs)
         self._tell(f"begin {phase}", key=key)
         await asyncio.sleep(LEAST_SECONDS + (MOST_SECONDS - LEAST_SECONDS) * chance(key))
+        if self._held is not None and phase == self._held["phase"]:
+            while os.path.exists(self._held["file"]):  # noqa: ASYNC110, ASYNC240 - another process takes it away
+                await asyncio.sleep(LEAST_SECONDS)
         text = self._scenario.mind.reply(prompt)
         if on_delta is not None:
             on_delta(text)
@@ -128,7 +135,7 @@ def work(order: dict[str, Any], tell: Teller, corpora: dict[str, Any]) -> None:
     settings = Settings(**{**scenario.options, **order.get("settings", {})}, memory=order["memory"], tenant=order["tenant"])
     over = corpora[order["scenario"]]
     watch_writes(tell)
-    with Coordinator(ToldModel(scenario, tell), settings=settings) as team:
+    with Coordinator(ToldModel(scenario, tell, order.get("held")), settings=settings) as team:
         if order["how"] == "resume":
             answer = team.resume(order["run"], over)
         else:
@@ -141,10 +148,8 @@ def serve_one(connection: socket.socket, corpora: dict[str, Any]) -> None:
     """What a forked process does."""
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     order = json.loads(connection.makefile("rb").readline())
-    if "lease" in order:
-        from extagents.memory import lease
-
-        lease.SECONDS = order["lease"]
+    if "host" in order:
+        lease._host = lambda: order["host"]
     tell = Teller(connection, order.get("kill"))
     tell("started", pid=os.getpid())
     try:
@@ -156,6 +161,7 @@ def serve_one(connection: socket.socket, corpora: dict[str, Any]) -> None:
 
 
 def main(path: str) -> None:
+    """Serves until standard input closes. Of the dead, those stay as zombies whose connection began with `u`, for unburied."""
     for module in LOADED_LATE:
         importlib.import_module(module)
     corpora: dict[str, Any] = {}
@@ -163,7 +169,12 @@ def main(path: str) -> None:
         corpora[name] = Corpus.load(scenario.documents()) if scenario.shared else list(scenario.documents())
         if scenario.shared:
             assert corpora[name].index is not None
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # who was killed is gone at once, as under any shell
+    living: set[int] = set()
+
+    def bury(number: int, frame: object) -> None:
+        living.difference_update({pid for pid in living if os.waitpid(pid, os.WNOHANG)[0]})
+
+    signal.signal(signal.SIGCHLD, bury)
     listener = socket.socket(socket.AF_UNIX)
     listener.bind(path)
     listener.listen(16)
@@ -175,11 +186,15 @@ def main(path: str) -> None:
         if sys.stdin in ready:
             return
         connection, _ = listener.accept()
-        if os.fork() == 0:
+        unburied = connection.recv(1) == b"u"
+        if (pid := os.fork()) == 0:
             listener.close()
             serve_one(connection, corpora)
             os._exit(0)
         connection.close()
+        if not unburied:
+            living.add(pid)
+            bury(0, None)  # it may be dead by now
 
 
 if __name__ == "__main__":

@@ -20,12 +20,15 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+import psutil
+
 from extagents.memory.base import RunRecord
 from extagents.memory.open import open_memory
 from extagents.types import Fact, Report
 
 PATIENCE = 60.0  # seconds after which something that has to happen is taken not to happen any more
 RUN = "the run"
+NOTES = ("memory", "merged", "recall", "lane:0:head:0", "lane:2:head:1")
 
 
 class Servant:
@@ -46,12 +49,12 @@ class Servant:
         assert self._process.stdout.readline() == b"ready\n", "the program that is to be killed did not start"
         return self
 
-    def start(self, scenario: str, memory: str, *, tenant: str, how: str = "ask", **more: Any) -> Child:
+    def start(self, scenario: str, memory: str, *, tenant: str, how: str = "ask", unburied: bool = False, **more: Any) -> Child:
         """A run of the scenario. `how`: `ask` begins it, `ask again` is that with --resume, `resume` knows its name alone."""
         connection = socket.socket(socket.AF_UNIX)
         connection.connect(str(self._folder / "s"))
         order = {"scenario": scenario, "memory": memory, "tenant": tenant, "run": RUN, "how": how, **more}
-        connection.sendall(json.dumps(order).encode() + b"\n")
+        connection.sendall((b"u" if unburied else b"b") + json.dumps(order).encode() + b"\n")
         child = Child(connection)
         self._children.append(child)
         return child
@@ -150,16 +153,15 @@ class Child:
 
 
 def gone(pid: int) -> None:
-    """Waits until no process has this id."""
+    """Waits until no process of this id does anything any more."""
     wait_until(lambda: not _there(pid), f"process {pid} is still there")
 
 
 def _there(pid: int) -> bool:
     try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
+        return psutil.Process(pid).status() not in (psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD)
+    except psutil.NoSuchProcess:
         return False
-    return True
 
 
 def wait_until(state: Callable[[], bool], otherwise: str) -> None:
@@ -181,6 +183,8 @@ class Kept:
     reports: tuple[Report, ...]
     ledger: tuple[Fact, ...]
     calls: int  # that count as spent
+    notes: tuple[dict[str, Any] | None, ...] = ()
+    told: tuple[str, ...] = ()  # events
 
     @property
     def reported(self) -> list[tuple[Any, ...]]:
@@ -202,6 +206,8 @@ def kept_in(memory: str, tenant: str) -> Kept:
                 reports=tuple(await opened.reports(RUN)),
                 ledger=tuple(await opened.knowledge(RUN, 10**9)),
                 calls=(await opened.spent(RUN)).calls,
+                notes=tuple([note and note.content for name in NOTES if (note := await opened.read_note(RUN, name)) or True]),
+                told=tuple([json.dumps(event, sort_keys=True) for event in await opened.events(RUN)]),
             )
         finally:
             await opened.aclose()
