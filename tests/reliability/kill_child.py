@@ -169,32 +169,38 @@ def main(path: str) -> None:
         corpora[name] = Corpus.load(scenario.documents()) if scenario.shared else list(scenario.documents())
         if scenario.shared:
             assert corpora[name].index is not None
-    living: set[int] = set()
-
-    def bury(number: int, frame: object) -> None:
-        living.difference_update({pid for pid in living if os.waitpid(pid, os.WNOHANG)[0]})
-
-    signal.signal(signal.SIGCHLD, bury)
+    death, told_of_death = socket.socketpair()
+    death.setblocking(False)
+    told_of_death.setblocking(False)
+    signal.set_wakeup_fd(told_of_death.fileno())
+    signal.signal(signal.SIGCHLD, lambda *_: None)
     listener = socket.socket(socket.AF_UNIX)
     listener.bind(path)
     listener.listen(16)
     gc.freeze()
     sys.stdout.write("ready\n")
     sys.stdout.flush()
+    living: set[int] = set()
     while True:
-        ready, _, _ = select.select([listener, sys.stdin], [], [])
+        ready, _, _ = select.select([listener, sys.stdin, death], [], [])
+        if death in ready:
+            death.recv(4096)
+            living -= {pid for pid in living if os.waitpid(pid, os.WNOHANG)[0]}  # gone at once, as under any shell
         if sys.stdin in ready:
             return
+        if listener not in ready:
+            continue
         connection, _ = listener.accept()
         unburied = connection.recv(1) == b"u"
         if (pid := os.fork()) == 0:
-            listener.close()
+            signal.set_wakeup_fd(-1)
+            for one in (listener, death, told_of_death):
+                one.close()
             serve_one(connection, corpora)
             os._exit(0)
         connection.close()
         if not unburied:
             living.add(pid)
-            bury(0, None)  # it may be dead by now
 
 
 if __name__ == "__main__":
