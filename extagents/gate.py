@@ -196,7 +196,7 @@ class Gate:
     async def aclose(self) -> None:
         """Waits for what is still being settled."""
         if self._settling:
-            await asyncio.gather(*self._settling)
+            await asyncio.gather(*self._settling, return_exceptions=True)  # each is told to whoever made the call
 
     # ---- parse and repair
 
@@ -402,8 +402,13 @@ class Gate:
             return
         task = asyncio.create_task(account.settle(name, usage, answered=answered))
         self._settling.add(task)
-        task.add_done_callback(self._settling.discard)
+        task.add_done_callback(self._settled)
         await asyncio.shield(task)
+
+    def _settled(self, task: asyncio.Task[None]) -> None:
+        self._settling.discard(task)
+        if not task.cancelled():
+            task.exception()  # whoever waits is told; of a caller that was cancelled nobody does, and asyncio would print it
 
     # ---- amounts
 

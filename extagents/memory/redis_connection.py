@@ -44,8 +44,8 @@ MOST_CONNECTIONS = 16
 FIRST_PATIENCE = 0.5  # seconds of trying again before the server was ever reached
 LATER_PATIENCE = 30.0  # and after: a server that is restarted comes back, and of a failed-over one another takes the place
 COMMANDS = (
-    *("del", "eval", "evalsha", "expire", "get", "hdel", "hexists", "hget", "hgetall", "hincrby", "hmget", "hset"),
-    *("hsetnx", "hvals", "info", "lpush", "lrange", "lrem", "ltrim", "mget", "ping", "rpush", "sadd", "select", "set"),
+    *("del", "eval", "evalsha", "expire", "get", "hdel", "hexists", "hget", "hgetall", "hincrby", "hlen", "hmget", "hset"),
+    *("hsetnx", "hvals", "info", "lrange", "lrem", "ltrim", "mget", "ping", "rpush", "sadd", "select", "set"),
     *("smembers", "time", "unlink", "zadd", "zrem", "zrevrange"),
 )
 RIGHTS = f"~ext:* {' '.join(f'+{command}' for command in COMMANDS)}"
@@ -153,18 +153,25 @@ class RedisConnection:
         return await self._patiently(call)
 
     async def _patiently(self, call: Callable[[Any, int], Awaitable[T]]) -> T:
-        """The call's reply, asked for again while what went wrong may pass: only the server's own reply ends a call."""
-        started: float | None = None
+        """The call's reply, asked for again while what went wrong may pass: only the server's own reply ends a call.
+
+        The place is kept meanwhile: the server remembers for two minutes what it has applied, and a second attempt must not
+        wait behind thousands of first ones.
+        """
+        async with self._places:
+            reply = await self._answered(call)
+        await self._nodes.learn()
+        return reply
+
+    async def _answered(self, call: Callable[[Any, int], Awaitable[T]]) -> T:
+        started = time.monotonic()
         attempt = 0
         while True:
-            client: Any = None
+            client = self._nodes.client
             try:
-                async with self._places:
-                    started = time.monotonic() if started is None else started
-                    client = self._nodes.client
-                    reply = await in_time(call(client, attempt))
+                reply = await in_time(call(client, attempt))
             except (RedisError, OSError) as error:
-                if not self._again(error, started or 0.0, attempt):
+                if not self._again(error, started, attempt):
                     raise store_error(error, self._shown) from error
                 if isinstance(error, MovedError):
                     self._nodes.follow(error)
@@ -175,7 +182,6 @@ class RedisConnection:
                 attempt += 1
             else:
                 self._lost, self._reached = None, True
-                await self._nodes.learn()
                 return reply
 
     def _again(self, error: Exception, started: float, attempt: int) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import random
 import time
 from collections.abc import Iterator
@@ -16,8 +17,10 @@ from reliability.size import FULL, record, sized
 from extagents.budget import Amount, Budget
 from extagents.errors import StoreError
 from extagents.memory import redis_connection, redis_nodes
+from extagents.memory.keys import TenantKeys
 from extagents.memory.patience import end_of_run
 from extagents.memory.redis import RedisMemory
+from extagents.memory.redis_connection import script
 from extagents.testing.memory_conformance import a_fact, a_manifest, a_report
 from extagents.testing.redis_server import RedisServer, free_port
 from extagents.types import Usage
@@ -47,7 +50,7 @@ def replies_within(seconds: float, *, patience: float | None = None) -> Iterator
     [
         ("cut", Mix(cut=20)),
         ("slow", Mix(slow=20)),
-        ("half-open", Mix(half_open=3)),
+        ("half-open", Mix(half_open=sized(3, 1))),
         ("truncated", Mix(truncate=20)),
         ("mixed", Mix(cut=8, slow=8, half_open=2, truncate=8)),
     ],
@@ -120,7 +123,8 @@ async def test_a_first_attempt_that_arrives_after_the_second_is_not_applied_agai
                 proxy.mode = "pass"
                 await call
                 await memory.settle("run", "r", Usage())  # what was reserved is given back before the late one comes
-                await until(lambda before=before: served() >= before + 3)
+                await asyncio.gather(*(plain.append_event("other run", {}) for _ in range(10)))
+                await until(lambda before=before: served() >= before + 13)
             await memory.aclose()
     assert await plain.spent("run") == Usage(calls=1, input_tokens=5)
     assert await plain.events("run") == [{"a": 1}]
@@ -130,6 +134,29 @@ async def test_a_first_attempt_that_arrives_after_the_second_is_not_applied_agai
         "nothing is held for a call that has ended"
     )
     await plain.aclose()
+
+
+async def test_what_was_applied_is_known_for_two_minutes_however_much_comes_after(server: RedisServer) -> None:
+    memory = RedisMemory(server.url)
+    applied = TenantKeys.of("default").run("run").applied
+    keys = [*TenantKeys.of("default").run("run").all, TenantKeys.of("default").runs]
+
+    async def event(name: str, attempt: int, at: float) -> None:
+        """One call of the script as it is sent for the given attempt."""
+        head = [repr(at), 1_000, "hash", name, "", attempt, json.dumps({"name": name}), 100_000]
+        await memory._redis.command("EVAL", script("event").text, len(keys), *keys, *head)
+
+    await event("first", 0, 1_000.0)
+    await asyncio.gather(*(event(f"n{n}", 0, 1_000.0) for n in range(3_000)))
+    await event("first", 1, 1_030.0)
+    assert len(await memory.events("run")) == 3_001
+    for start in range(0, 9_286, 1_000):
+        pairs = [part for n in range(start, min(start + 1_000, 9_286)) for part in (f"old {n}", "1 1000.0")]
+        await memory._redis.command("HSET", applied, *pairs)
+    assert await memory._redis.command("HLEN", applied) == 12_287
+    await event("last", 0, 1_121.0)
+    assert await memory._redis.command("HLEN", applied) == 1, "what is older is let go of"
+    await memory.aclose()
 
 
 async def test_connections_that_have_died_together_cost_one_wait(server: RedisServer) -> None:

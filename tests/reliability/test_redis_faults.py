@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import time
 from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
 from reliability.proxy import FaultyProxy, Mix
-from reliability.redis_runs import Stored, answered, assert_same, scripted, stored
+from reliability.redis_runs import RUN, Stored, answered, assert_same, scripted, stored
 from reliability.size import FULL, record, sized
 
+from extagents import Budget
+from extagents.errors import StoreError
 from extagents.memory import redis_nodes
 from extagents.testing.redis_server import RedisServer
 
 DOCUMENTS = sized(24, 100)
 KILLS = sized(4, 20)
-SLOW = sized(0.2, 2.0)
+SLOW = sized(0.1, 2.0)
 SEEDS = sized(1, 5)
 
 
@@ -104,3 +107,35 @@ async def test_a_run_through_a_broken_network_ends_as_any_other(
         assert_same(await stored(server.url), undisturbed, model)
         server.command("FLUSHALL")
         record(f"redis network {name}", seed=seed, calls=len(model.calls), faults=dict(proxy.faults), seconds=round(seconds, 1))
+
+
+@pytest.mark.parametrize("how", ["killed", "half-open"])
+async def test_a_run_whose_server_is_lost_ends_at_its_deadline_and_can_be_resumed(
+    server: RedisServer, undisturbed: Stored, how: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with FaultyProxy(server.url) as proxy:
+
+        async def lose(number: int) -> None:
+            if number == 10 and how == "killed":
+                await asyncio.to_thread(server.kill)
+            elif number == 10:
+                proxy.mode = "half_open"
+
+        url = f"redis://{proxy.address}/0"
+        started = time.monotonic()
+        with pytest.raises(StoreError) as caught:
+            await answered(scripted(lose, delay=0.02), url, documents=DOCUMENTS, budget=Budget(seconds=2.0))
+        assert time.monotonic() - started < 8.0, (
+            "a server is waited for thirty seconds, a reply five, where there is no deadline"
+        )
+        assert caught.value.retryable
+        assert caught.value.run_id == RUN
+        gc.collect()
+        assert "never retrieved" not in caplog.text
+        if how == "killed":
+            await asyncio.to_thread(server.start)
+        proxy.mode = "pass"
+        answer = await answered(scripted(), url, documents=DOCUMENTS, resume=True)
+        assert answer.answered
+    found = await stored(server.url)
+    assert (found.reports, found.answer) == (undisturbed.reports, undisturbed.answer)

@@ -17,25 +17,32 @@ local function changed()
   refresh()
 end
 
--- What another attempt of this very call returned, if its reply was lost on the way: it is not applied twice. Once something was
--- repeated, a first attempt may come after its second, out of a network that had held it back.
+-- What another attempt of this very call returned, if its reply was lost on the way: it is not applied twice. A first attempt asks,
+-- too: it may come after its second, out of a network that had held it back.
 local function earlier()
-  if attempt ~= '0' or redis.call('HEXISTS', record, 'repeated') == 1 then
-    for _, entry in ipairs(redis.call('LRANGE', applied, 0, -1)) do
-      if string.sub(entry, 1, #call_id + 1) == call_id .. '=' then
-        return tonumber(string.sub(entry, #call_id + 2))
+  local kept = redis.pcall('HGET', applied, call_id)
+  if type(kept) == 'table' then
+    if not string.find(kept.err, 'WRONGTYPE', 1, true) then
+      return kept
+    end
+    redis.call('DEL', applied) -- the list of an earlier version
+    return nil
+  end
+  return kept and tonumber(string.match(kept, '^(-?%d+) '))
+end
+
+-- Every write of the last two minutes is known, however many they are; nobody asks again after that.
+local function applied_with(result)
+  redis.call('HSET', applied, call_id, result .. ' ' .. now)
+  local many = redis.call('HLEN', applied)
+  if many > 8192 and many % 4096 == 0 then
+    local all = redis.call('HGETALL', applied)
+    for i = 1, #all, 2 do
+      if tonumber(string.match(all[i + 1], ' (.*)$')) < tonumber(now) - 120 then
+        redis.call('HDEL', applied, all[i])
       end
     end
   end
-  return nil
-end
-
-local function applied_with(result)
-  if attempt ~= '0' then
-    redis.call('HSET', record, 'repeated', '1')
-  end
-  redis.call('LPUSH', applied, call_id .. '=' .. result)
-  redis.call('LTRIM', applied, 0, 1023)
   refresh()
   return result
 end
