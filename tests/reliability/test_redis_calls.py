@@ -104,8 +104,8 @@ async def test_a_first_attempt_that_arrives_after_the_second_is_not_applied_agai
         lines = [line for line in told.splitlines() if line.startswith(("cmdstat_evalsha:", "cmdstat_eval:"))]
         return sum(int(line.partition("calls=")[2].partition(",")[0]) for line in lines)
 
-    async with FaultyProxy(server.url, delay=1.0) as proxy:
-        with replies_within(0.3):
+    async with FaultyProxy(server.url, delay=0.6) as proxy:
+        with replies_within(0.2):
             memory = RedisMemory(f"redis://{proxy.address}/0")
             await memory.create_run(a_manifest())
             for write in (
@@ -182,9 +182,9 @@ async def test_an_outage_is_waited_for_once_and_not_once_for_every_call(
             memory = RedisMemory(f"redis://{proxy.address}/0")
             await memory.create_run(a_manifest())
             proxy.mode = "half_open"
-            results = await asyncio.gather(*(memory.post(a_report(shard=f"s{n}")) for n in range(200)), return_exceptions=True)
+            results = await asyncio.gather(*(memory.post(a_report(shard=f"s{n}")) for n in range(100)), return_exceptions=True)
             assert all(isinstance(result, StoreError) and result.retryable for result in results)
-            assert proxy.faults["half_open"] <= 200 + 6 * redis_connection.MOST_CONNECTIONS, (
+            assert proxy.faults["half_open"] <= 100 + 6 * redis_connection.MOST_CONNECTIONS, (
                 "one attempt each, once it has lasted"
             )
             proxy.mode = "pass"
@@ -201,7 +201,7 @@ async def test_a_lost_server_does_not_hold_a_run_beyond_its_deadline(server: Red
         if how == "refuse":
             proxy.cut_all()
         started = time.monotonic()
-        token = end_of_run.set(started + 1.0)
+        token = end_of_run.set(started + 0.5)
         try:
             with pytest.raises(StoreError) as caught:
                 await memory.post(a_report())

@@ -104,6 +104,17 @@ async def cluster(primaries: int, replicas: int = 0, *, password: str = "") -> A
         await asyncio.to_thread(made.close)
 
 
+@pytest.fixture(scope="module")
+def pair() -> Iterator[Cluster]:
+    """Two primaries that ask for a password."""
+    made = Cluster(2, password="p@ss/word")
+    try:
+        asyncio.run(made.start())
+        yield made
+    finally:
+        made.close()
+
+
 def tenants(owner: int, made: Cluster) -> Iterator[str]:
     """Tenants whose keys the node has."""
     return (name for name in (f"tenant {n}" for n in range(1_000)) if made.owner(name) == owner)
@@ -136,21 +147,20 @@ async def test_what_a_whole_run_writes_lies_in_one_slot() -> None:
             assert len({key_slot(key) for key in keys}) == 1
 
 
-async def test_runs_of_any_tenant_work_through_any_node() -> None:
-    async with cluster(2, password="p@ss/word") as made:
-        for owner in range(2):
-            tenant = next(tenants(owner, made))
-            for asked in range(2):
-                model = scripted()
-                answer = await answered(model, made.url(asked), documents=DOCUMENTS, tenant=tenant, run=f"through {asked}")
-                assert answer.answered
-                memory = RedisMemory(made.url(1 - asked), tenant)
-                kept = await memory.load_run(f"through {asked}")
-                assert kept is not None
-                assert kept.spent.calls == len(model.calls)
-                assert "p@ss" not in memory.url
-                await memory.aclose()
-            assert sorted(await runs_of(made.url(0), tenant)) == ["through 0", "through 1"]
+async def test_runs_of_any_tenant_work_through_any_node(pair: Cluster) -> None:
+    for owner in range(2):
+        tenant = next(tenants(owner, pair))
+        for asked in range(2):
+            model = scripted()
+            answer = await answered(model, pair.url(asked), documents=DOCUMENTS, tenant=tenant, run=f"through {asked}")
+            assert answer.answered
+            memory = RedisMemory(pair.url(1 - asked), tenant)
+            kept = await memory.load_run(f"through {asked}")
+            assert kept is not None
+            assert kept.spent.calls == len(model.calls)
+            assert "p@ss" not in memory.url
+            await memory.aclose()
+        assert sorted(await runs_of(pair.url(0), tenant)) == ["through 0", "through 1"]
 
 
 async def test_a_run_goes_on_when_a_replica_takes_over_for_the_node_it_knows() -> None:
@@ -174,35 +184,34 @@ async def test_a_run_goes_on_when_a_replica_takes_over_for_the_node_it_knows() -
         await memory.aclose()
 
 
-async def test_writes_wait_while_their_slot_moves_to_another_node() -> None:
-    async with cluster(2) as made:
-        tenant = next(tenants(0, made))
-        slot = str(key_slot(TenantKeys.of(tenant).runs.encode()))
-        memory = RedisMemory(made.url(0), tenant)
-        await memory.create_run(a_manifest())
-        for n in range(10):
-            await memory.post(a_report("run", f"s{n}", a_fact(n)))
-        source, target = made.client(0), made.client(1)
-        names = [await made.name(node) for node in (0, 1)]
-        await target.execute_command("CLUSTER", "SETSLOT", slot, "IMPORTING", names[0])
-        await source.execute_command("CLUSTER", "SETSLOT", slot, "MIGRATING", names[1])
-        keys = await source.execute_command("CLUSTER", "GETKEYSINSLOT", slot, 1_000)
-        host, port = made.place(1).split(":")
-        await source.execute_command("MIGRATE", host, port, "", 0, 5_000, "KEYS", *keys[: len(keys) // 2])
-        writing = asyncio.gather(
-            *(memory.post(a_report("run", f"s{n}", a_fact(n))) for n in range(10, 30)),
-            *(memory.settle("run", f"c{n}", Usage(calls=1)) for n in range(20)),
-            RedisMemory(made.url(1), tenant).create_run(a_manifest("another")),
-        )
-        await until(lambda: b"errorstat_TRYAGAIN" in made.nodes[0].command("INFO", "errorstats"))
-        await source.execute_command("MIGRATE", host, port, "", 0, 5_000, "KEYS", *keys[len(keys) // 2 :])
-        for client in (target, source):
-            await client.execute_command("CLUSTER", "SETSLOT", slot, "NODE", names[1])
-        await writing
-        assert len(await memory.reports("run")) == 30
-        assert (await memory.spent("run")).calls == 20
-        for end in (memory, source, target):
-            await (end.aclose() if end is memory else end.aclose(close_connection_pool=True))
+async def test_writes_wait_while_their_slot_moves_to_another_node(pair: Cluster) -> None:
+    tenant = next(tenants(0, pair))
+    slot = str(key_slot(TenantKeys.of(tenant).runs.encode()))
+    memory = RedisMemory(pair.url(0), tenant)
+    await memory.create_run(a_manifest())
+    for n in range(10):
+        await memory.post(a_report("run", f"s{n}", a_fact(n)))
+    source, target = pair.client(0), pair.client(1)
+    names = [await pair.name(node) for node in (0, 1)]
+    await target.execute_command("CLUSTER", "SETSLOT", slot, "IMPORTING", names[0])
+    await source.execute_command("CLUSTER", "SETSLOT", slot, "MIGRATING", names[1])
+    keys = await source.execute_command("CLUSTER", "GETKEYSINSLOT", slot, 1_000)
+    host, port = pair.place(1).split(":")
+    await source.execute_command("MIGRATE", host, port, "", 0, 5_000, "AUTH", "p@ss/word", "KEYS", *keys[: len(keys) // 2])
+    writing = asyncio.gather(
+        *(memory.post(a_report("run", f"s{n}", a_fact(n))) for n in range(10, 30)),
+        *(memory.settle("run", f"c{n}", Usage(calls=1)) for n in range(20)),
+        RedisMemory(pair.url(1), tenant).create_run(a_manifest("another")),
+    )
+    await until(lambda: b"errorstat_TRYAGAIN" in pair.nodes[0].command("INFO", "errorstats"))
+    await source.execute_command("MIGRATE", host, port, "", 0, 5_000, "AUTH", "p@ss/word", "KEYS", *keys[len(keys) // 2 :])
+    for client in (target, source):
+        await client.execute_command("CLUSTER", "SETSLOT", slot, "NODE", names[1])
+    await writing
+    assert len(await memory.reports("run")) == 30
+    assert (await memory.spent("run")).calls == 20
+    for end in (memory, source, target):
+        await (end.aclose() if end is memory else end.aclose(close_connection_pool=True))
 
 
 async def test_a_cluster_that_serves_no_slots_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
