@@ -81,6 +81,7 @@ class Account:
         self.answered = answered or {}
         self.fence = fence
         self.closed = False
+        self.scopes: set[asyncio.Timeout] = set()  # of the calls under way: each ends at the deadline
         self._used = _Sum.of(Amount.of(self.usage))
         self._open = _Sum()
         self._reserved: dict[str, Amount] = {}
@@ -124,6 +125,13 @@ class Account:
             future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
             self._waiting.append(future)
             await future
+
+    def end_by(self, moment: float) -> None:
+        """Brings the deadline forward to a `time.monotonic()` value, for the calls under way, too. It is never put off."""
+        self.deadline = moment if self.deadline is None else min(self.deadline, moment)
+        for scope in self.scopes:
+            if (ends := scope.when()) is None or ends > moment:
+                scope.reschedule(moment)
 
     def close(self) -> None:
         """From now on no call but a final one is begun."""

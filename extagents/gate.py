@@ -33,6 +33,10 @@ __all__ = ["Account", "BudgetEnded", "CallFailed", "Called", "DeadlineEnded", "G
 T = TypeVar("T", bound=BaseModel)
 
 REFUSALS_PER_ATTEMPT = 5  # a refusal for load says "later", not "no": it uses up a fifth of an attempt
+PATIENCE = 120.0  # seconds without one answer, after which an endpoint that refuses or drops every call is given up
+LONGEST_WAIT = 600.0  # seconds: a server that wants to be left alone for longer is given up at once
+MOODS = 3  # tries of a call whose answer was withheld, or is no answer at all: it may be a mood
+TIMEOUT_WEIGHT = 2  # attempts that one without an answer in time counts as: it costs more than any other
 UNREACHED = 3  # connection failures in a row, none having ever succeeded, after which the endpoint counts as out of reach
 FAILED = 8  # calls in a row given up for good, or never answered usably, after which the next will not fare better
 
@@ -49,6 +53,7 @@ _HINTS: dict[CallErrorKind, str] = {
     "content_filter": "The provider withheld the answer; another model may not.",
     "bad_request": "Check that the endpoint speaks the OpenAI chat completions API and serves this model.",
 }
+_MOODS = ("malformed", "content_filter")
 _PASSING_FOR_GOOD = ("rate_limit", "server", "timeout", "connection", "bad_request")
 
 
@@ -70,8 +75,7 @@ class CallFailed(Exception):
     def as_error(self, *, run_id: str | None = None, spent: Usage | None = None) -> ModelError:
         """The same as an error for the user."""
         retryable = self.kind in ("rate_limit", "server", "timeout", "connection")
-        message = f"{self.model}: {self.message}" if self.model else self.message
-        message = message if message.endswith((".", "!", "?")) else f"{message}."
+        message = _sentence(f"{self.model}: {self.message}" if self.model else self.message)
         return ModelError(message, hint=self.hint, run_id=run_id, retryable=retryable, spent=spent or self.usage)
 
 
@@ -97,8 +101,23 @@ class _Attempts:
     successes: int  # of the endpoint, when the call began
     usage: Usage = field(default_factory=Usage)
     tried: int = 0
-    refused: int = 0
-    malformed: int = 0
+    refused: int = 0  # of those: told to come later, or dropped while nobody was answered
+    passed_over: int = 0  # of the refused: while others were answered
+    seen: int = -1  # answers of the endpoint at the last refusal
+    moods: int = 0
+    put_off: bool = False  # whether the last attempt was refused
+
+    def begin(self) -> None:
+        """A further completion has all its tries."""
+        self.tried = self.refused = self.passed_over = self.moods = 0
+        self.seen, self.put_off = -1, False
+
+    def refuse(self, answers: int) -> None:
+        """Books a refusal; `answers` is how many the endpoint has given so far."""
+        self.put_off = True
+        self.refused += 1
+        self.passed_over += 0 <= self.seen < answers
+        self.seen = answers
 
 
 class Gate:
@@ -160,8 +179,8 @@ class Gate:
         """Makes the call and gives its typed answer.
 
         `final` opens what the account keeps back. `call_id` names the reservation: give one that a resumed run would give
-        again. `on_delta` gets the answer's text (the field `answer`, decoded) as it arrives. Raises `BudgetEnded` or
-        `DeadlineEnded` when nothing more may start, `CallFailed` when this call failed for good, `SettingsError` when a
+        again. `on_delta` gets the answer's text (the field `answer`, decoded) as it arrives, nothing twice: where a further
+        attempt words it otherwise than what was told, no more is told. Raises `BudgetEnded` or `DeadlineEnded` when nothing more may start, `CallFailed` when this call failed for good, `SettingsError` when a
         ceiling in USD is set for a model without prices.
         """
         if account.memory is None:
@@ -180,15 +199,18 @@ class Gate:
             raise Closed("the run was told to end")
         attempts = _Attempts(name=account.name(call_id, prompt.role), key=key, successes=self._endpoint(model).successes)
         keep = Amount() if final else account.keep
-        deltas = _deltas(prompt, on_delta)
+        deltas = None if on_delta is None else _Deltas(on_delta, decoded="answer" in prompt.output.model_fields)
         remaining = self._remaining(account)
         try:
             async with asyncio.timeout(remaining) as scope:
+                account.scopes.add(scope)
                 return await self._answer(prompt, model, account, attempts, keep, deltas)
         except TimeoutError:
             if not scope.expired():
                 raise
             raise DeadlineEnded("the run's time is up") from None
+        finally:
+            account.scopes.discard(scope)
 
     def _endpoint(self, model: Model) -> Endpoint:
         return self.limiter.endpoint(getattr(model, "endpoint", model.name))
@@ -207,27 +229,35 @@ class Gate:
         account: Account,
         attempts: _Attempts,
         keep: Amount,
-        on_delta: Callable[[str], None] | None,
+        deltas: _Deltas | None,
     ) -> Called[T]:
         kept = account.answered.get(_unusable_key(attempts.key))
         if kept is None:
-            completion = await self._complete(prompt, model, account, attempts, keep, on_delta)
+            completion = await self._complete(prompt, model, account, attempts, keep, deltas)
         else:
             completion = _unusable_again(kept)
             attempts.usage = completion.usage
-        try:
-            output = self._typed(completion, prompt)
-        except Unparsable as error:
-            second = ask_again(prompt, completion, str(error), self._infos[id(model)].window)
+        # One that has answered usably before may only have had a mood, and is asked once more than one that never has.
+        repairs = 2 if self._usable.get(id(model), 0) < 0 else 1
+        too_long = False
+        while True:
             try:
-                completion = await self._complete(second, model, account, attempts, keep, None)
                 output = self._typed(completion, prompt)
-            except (Unparsable, BudgetEnded) as last:
-                raise self._unusable(model, completion, error if isinstance(last, BudgetEnded) else last, attempts) from None
+                break
+            except Unparsable as error:
+                unusable = error
+            if repairs == 0:
+                raise self._unusable(model, completion, unusable, attempts) from None
+            repairs -= 1
+            asked = prompt if too_long else ask_again(prompt, completion, str(unusable), self._infos[id(model)].window)
+            try:
+                completion = await self._complete(asked, model, account, attempts, keep, None)
+            except BudgetEnded:
+                raise self._unusable(model, completion, unusable, attempts) from None
             except CallFailed as last:
-                if last.kind != "context_length":
+                if last.kind != "context_length" or too_long:
                     raise
-                raise self._unusable(model, completion, error, attempts) from None
+                too_long = True  # with what was wrong shown beside it; alone it was not
         self._usable[id(model)] = -1
         return Called(output=output, usage=attempts.usage, model=completion.model or model.name, reasoning=completion.reasoning)
 
@@ -237,7 +267,7 @@ class Gate:
         return parse(completion.text, prompt.output, truncated=completion.finish == "length")
 
     def _unusable(self, model: Model, completion: Completion[Any], error: Exception, attempts: _Attempts) -> CallFailed:
-        """The failure of a call whose answers could not be used, twice."""
+        """The failure of a call whose answers could not be used."""
         seen = self._usable.get(id(model), 0)
         if seen >= 0:
             self._usable[id(model)] = seen = seen + 1
@@ -254,21 +284,23 @@ class Gate:
         account: Account,
         attempts: _Attempts,
         keep: Amount,
-        on_delta: Callable[[str], None] | None,
+        deltas: _Deltas | None,
     ) -> Completion[T]:
         """One completion, tried again while what went wrong may pass."""
         endpoint = self._endpoint(model)
-        attempts.tried = attempts.refused = attempts.malformed = 0
+        attempts.begin()
 
         def enough(state: RetryCallState) -> bool:
-            return attempts.tried - attempts.refused + attempts.refused / REFUSALS_PER_ATTEMPT >= self.attempts
+            tries = attempts.tried - attempts.refused + attempts.passed_over / REFUSALS_PER_ATTEMPT
+            return tries >= self.attempts or (attempts.put_off and self.limiter.silence(endpoint) >= PATIENCE)
 
         def wait(state: RetryCallState) -> float:
             error = state.outcome.exception() if state.outcome is not None else None
-            if isinstance(error, CallError) and error.kind == "rate_limit":
+            told = (error.retry_after if isinstance(error, CallError) else None) or 0.0
+            if attempts.put_off:
                 # The limiter paces everyone; a call's own back-off would only come late to a recovered endpoint.
-                return error.retry_after or min(2.0, _backoff(state))
-            return max((error.retry_after if isinstance(error, CallError) else None) or 0.0, _backoff(state))
+                return told or min(2.0, _backoff(state))
+            return max(told, _backoff(state))
 
         async def sleep(seconds: float) -> None:
             remaining = self._remaining(account)
@@ -277,25 +309,31 @@ class Gate:
             await self._sleep(seconds)
 
         def again(error: BaseException) -> bool:
-            return isinstance(error, CallError) and (error.passing or (error.kind == "malformed" and attempts.malformed < 2))
+            if not isinstance(error, CallError) or (error.retry_after or 0.0) > LONGEST_WAIT:
+                return False
+            return error.passing or (error.kind in _MOODS and attempts.moods < MOODS)
 
         retrying = AsyncRetrying(stop=enough, wait=wait, sleep=sleep, retry=retry_if_exception(again), reraise=True)
         try:
             return cast(
                 Completion[T],
-                await retrying(self._once, prompt, model, endpoint, account, attempts, keep, on_delta),
+                await retrying(self._once, prompt, model, endpoint, account, attempts, keep, deltas),
             )
         except CallError as error:
             raise self._failed(error, model, endpoint, attempts) from error
 
     def _failed(self, error: CallError, model: Model, endpoint: Endpoint, attempts: _Attempts) -> CallFailed:
         """The call's failure for good, and whether later calls can fare better."""
-        fatal = error.kind in ("auth", "not_found")
+        fatal, message = error.kind in ("auth", "not_found"), error.message
         if error.kind in _PASSING_FOR_GOOD:
             endpoint.failed += 1
             none_since = endpoint.successes == attempts.successes
             fatal = endpoint.failed >= FAILED or (none_since and error.kind in ("connection", "rate_limit"))
-        return CallFailed(error.kind, error.message, usage=attempts.usage, fatal=fatal, model=model.name)
+            if (error.retry_after or 0.0) > LONGEST_WAIT:
+                fatal, message = True, f"{_sentence(message)} The server asks to come back in {error.retry_after:.0f} s."
+            elif attempts.put_off and (silence := self.limiter.silence(endpoint)) >= PATIENCE:
+                fatal, message = True, f"{_sentence(message)} Nothing was answered for {silence:.0f} s."
+        return CallFailed(error.kind, message, usage=attempts.usage, fatal=fatal, model=model.name)
 
     # ---- one attempt
 
@@ -307,7 +345,7 @@ class Gate:
         account: Account,
         attempts: _Attempts,
         keep: Amount,
-        on_delta: Callable[[str], None] | None,
+        deltas: _Deltas | None,
     ) -> Completion[T]:
         bound = self._bound(prompt, model)
         if not account.covers(Amount.of(bound), keep=keep):
@@ -316,6 +354,9 @@ class Gate:
         await account.reserve(attempts.name, amount, keep=keep)
         first = attempts.usage.calls == 0
         attempts.tried += 1
+        attempts.put_off = False
+        on_delta = None if deltas is None else deltas.attempt()
+        answers = endpoint.successes
         usage = Usage()
         completion: Completion[T] | None = None
         output: T | None = None
@@ -339,8 +380,9 @@ class Gate:
         except CallError as error:
             account.trouble = error.message
             usage = self._cost_of(error, bound, model, endpoint)
+            attempts.moods += error.kind in _MOODS
             if place is not None:
-                self._note(error, endpoint, place, attempts)
+                self._note(error, endpoint, place, attempts, answers)
                 place = None
             if error.kind == "connection" and not endpoint.reached and endpoint.unreached >= UNREACHED:
                 raise CallFailed(
@@ -373,17 +415,20 @@ class Gate:
                 raise
             raise CallError("timeout", f"No answer within {self.timeout:g} s.") from error
 
-    def _note(self, error: CallError, endpoint: Endpoint, place: Place, attempts: _Attempts) -> None:
-        """Tells the limiter what the failure says about the endpoint."""
-        if error.kind == "rate_limit":
-            attempts.refused += 1
-            self.limiter.trouble(endpoint, place, retry_after=error.retry_after)
+    def _note(self, error: CallError, endpoint: Endpoint, place: Place, attempts: _Attempts, answers: int) -> None:
+        """Tells the limiter what the failure says about the endpoint, which had given `answers` when the attempt began."""
+        # A server that served and now drops call after call is down for a while: one that asks for patience, in its way.
+        down = error.kind == "connection" and 0 < answers == endpoint.successes
+        if error.kind == "rate_limit" or down:
+            attempts.refuse(endpoint.successes)
+            after = error.retry_after if (error.retry_after or 0.0) <= LONGEST_WAIT else None
+            self.limiter.trouble(endpoint, place, retry_after=after)
         elif error.kind == "timeout":
+            attempts.tried += TIMEOUT_WEIGHT - 1
             self.limiter.trouble(endpoint, place, refused=False)
         elif error.kind == "connection":
             self.limiter.unreachable(endpoint, place)
         else:
-            attempts.malformed += error.kind == "malformed"
             self.limiter.answered(endpoint, place)
 
     def _cost_of(self, error: CallError, bound: Usage, model: Model, endpoint: Endpoint) -> Usage:
@@ -522,15 +567,28 @@ def _priority(prompt: Prompt[Any], attempts: _Attempts) -> int:
     return 1 if attempts.usage.calls else 2
 
 
-def _deltas(prompt: Prompt[Any], on_delta: Callable[[str], None] | None) -> Callable[[str], None] | None:
-    """What a backend calls with raw pieces, so that `on_delta` gets the answer's own text."""
-    if on_delta is None or "answer" not in prompt.output.model_fields:
-        return on_delta
-    stream = FieldStream("answer")
+def _sentence(text: str) -> str:
+    return text if text.endswith((".", "!", "?")) else f"{text}."
 
-    def feed(piece: str) -> None:
-        text = stream.feed(piece)
-        if text:
-            on_delta(text)
 
-    return feed
+class _Deltas:
+    """The answer's text on its way to whoever watches; what a further attempt writes again is not told twice."""
+
+    def __init__(self, tell: Callable[[str], None], *, decoded: bool) -> None:
+        self._tell = tell
+        self._decoded = decoded
+        self._told = ""
+
+    def attempt(self) -> Callable[[str], None]:
+        """What a backend calls with the raw pieces of one attempt."""
+        stream = FieldStream("answer") if self._decoded else None
+        text = ""
+
+        def feed(piece: str) -> None:
+            nonlocal text
+            text += piece if stream is None else stream.feed(piece)
+            if len(text) > len(self._told) and text.startswith(self._told):
+                fresh, self._told = text[len(self._told) :], text
+                self._tell(fresh)
+
+        return feed

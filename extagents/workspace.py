@@ -27,7 +27,6 @@ from extagents.gate import Account, CallFailed, Gate, Stop
 from extagents.memory.base import Manifest, Memory, RunRecord
 from extagents.memory.lease import Holding
 from extagents.memory.ledger import Ledger
-from extagents.memory.urls import shown
 from extagents.packing import Packing
 from extagents.request import Request, told
 from extagents.settings import Settings
@@ -48,6 +47,8 @@ from extagents.types import (
 
 T = TypeVar("T")
 KEPT_EVENTS = frozenset(("planned", "wave", "verdict", "notice"))
+LAST_SECONDS = 10.0  # after an interrupt, for the last calls over what was found
+LAST_SECONDS_DRAINED = 1.5  # after SIGTERM, when the calls under way are in: the process is to be gone within ten in all
 OPEN_QUERIES = 6  # of the last wave's open queries, so many stand in a reader's prompt
 
 
@@ -181,8 +182,7 @@ class Workspace:
 
     def _told_settings(self) -> dict[str, Any]:
         """The settings without secrets: no key, and URLs without what they may hold of one."""
-        told = self.settings.model_dump(mode="json", exclude={"api_key"})
-        return {**told, **{name: shown(told[name]) for name in ("memory", "base_url") if told[name]}}
+        return self.settings.model_dump(mode="json", exclude={"api_key"})
 
     def emit(self, event: events.Event) -> None:
         """Tells whoever watches; what a later reader of the run wants to know is kept for the memory."""
@@ -251,7 +251,8 @@ class Workspace:
                 task.cancel()
 
     def interrupt(self) -> None:
-        """Ends the reading at once."""
+        """Ends the reading at once; the answer is made of what there is, by calls that may take so long and no longer."""
+        self.account.end_by(time.monotonic() + LAST_SECONDS)
         if self._draining is not None:
             self._draining.cancel()
             self._draining = None
@@ -260,6 +261,7 @@ class Workspace:
     def drain(self, seconds: float) -> None:
         """Ends the reading as an interrupt does, but waits so long for the calls under way: they are paid."""
         self._draining = asyncio.get_running_loop().call_later(seconds, self.interrupt)
+        self.account.end_by(time.monotonic() + seconds + LAST_SECONDS_DRAINED)
         self.account.close()
         self.halt("cancelled")
 
