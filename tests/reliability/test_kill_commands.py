@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
+import io
 import json
 import os
 import re
@@ -20,8 +22,9 @@ from typing import Any
 import pytest
 from reliability.kill_harness import comparable
 from reliability.kill_scenarios import ANSWER, FOUND, QUESTION, STEPS, documents
-from reliability.size import record, sized
+from reliability.size import FULL, record, sized
 
+from extagents.cli.main import main
 from extagents.testing import FakeEndpoint
 from extagents.testing.redis_server import RedisServer
 
@@ -106,7 +109,7 @@ class Desk:
             *(sys.executable, "-m", "extagents", *arguments, "--memory", self.memory),
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
-            env={**os.environ, "OPENAI_API_KEY": "none", **self.variables},
+            env={**os.environ, **self.variables},
         )
         try:
             yield process
@@ -121,7 +124,9 @@ class Desk:
         return (*given, "--run", "r", "--json", *more)
 
     async def ran(self, *arguments: str) -> tuple[int, str, str]:
-        """Exit status, stdout and stderr of a command that ends by itself."""
+        """Exit status, stdout and stderr of a command that ends by itself; in the short size on a thread of this process."""
+        if not FULL:
+            return await asyncio.to_thread(here, *arguments, "--memory", self.memory)
         async with self.begun(*arguments) as process:
             return await ended(process)
 
@@ -133,17 +138,29 @@ class Desk:
         return answer
 
 
+def here(*arguments: str) -> tuple[int, str, str]:
+    """The same command without a process of its own."""
+    out, err = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        status = main(arguments)
+    return status, out.getvalue(), err.getvalue()
+
+
 async def ended(process: asyncio.subprocess.Process) -> tuple[int, str, str]:
     out, err = await asyncio.wait_for(process.communicate(), PATIENCE)
     assert process.returncode is not None
     return process.returncode, out.decode(), err.decode()
 
 
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
+@pytest.fixture(autouse=True)
+def _key(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "none")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The documents as files."""
-    made = tmp_path / "documents"
-    made.mkdir()
+    made = tmp_path_factory.mktemp("documents")
     for document in documents(24):
         (made / f"{document.id}.txt").write_text(document.text, encoding="utf-8")
     return made
