@@ -26,7 +26,7 @@ from extagents.testing.redis_server import RedisServer, free_port
 from extagents.types import Usage
 
 EACH = sized(60, 600)
-SEEDS = range(sized(1, 5))
+SEEDS = range(sized(1, 3))
 
 
 @pytest.fixture
@@ -49,10 +49,10 @@ def replies_within(seconds: float, *, patience: float | None = None) -> Iterator
     ("name", "mix"),
     [
         ("cut", Mix(cut=20)),
-        ("slow", Mix(slow=20)),
+        ("slow", Mix(slow=sized(20, 5))),
         ("half-open", Mix(half_open=sized(3, 1))),
         ("truncated", Mix(truncate=20)),
-        ("mixed", Mix(cut=8, slow=8, half_open=2, truncate=8)),
+        ("mixed", Mix(cut=8, slow=sized(8, 2), half_open=sized(2, 0.5), truncate=8)),
     ],
 )
 async def test_every_write_is_applied_exactly_once(server: RedisServer, name: str, mix: Mix) -> None:
