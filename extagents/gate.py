@@ -179,9 +179,9 @@ class Gate:
         """Makes the call and gives its typed answer.
 
         `final` opens what the account keeps back. `call_id` names the reservation: give one that a resumed run would give
-        again. `on_delta` gets the answer's text (the field `answer`, decoded) as it arrives, nothing twice: where a further
-        attempt words it otherwise than what was told, no more is told. Raises `BudgetEnded` or `DeadlineEnded` when nothing more may start, `CallFailed` when this call failed for good, `SettingsError` when a
-        ceiling in USD is set for a model without prices.
+        again. `on_delta` gets the answer's text (the field `answer`, decoded) as it arrives, nothing twice; where a further
+        attempt words it otherwise, no more is told. Raises `BudgetEnded` or `DeadlineEnded` when nothing more may start,
+        `CallFailed` when this call failed for good, `SettingsError` when a ceiling in USD is set for a model without prices.
         """
         if account.memory is None:
             account.memory = self.memory
@@ -231,12 +231,9 @@ class Gate:
         keep: Amount,
         deltas: _Deltas | None,
     ) -> Called[T]:
-        kept = account.answered.get(_unusable_key(attempts.key))
-        if kept is None:
+        completion = _unusable_before(prompt, account, attempts)
+        if completion is None:
             completion = await self._complete(prompt, model, account, attempts, keep, deltas)
-        else:
-            completion = _unusable_again(kept)
-            attempts.usage = completion.usage
         # One that has answered usably before may only have had a mood, and is asked once more than one that never has.
         repairs = 2 if self._usable.get(id(model), 0) < 0 else 1
         too_long = False
@@ -250,8 +247,9 @@ class Gate:
                 raise self._unusable(model, completion, unusable, attempts) from None
             repairs -= 1
             asked = prompt if too_long else ask_again(prompt, completion, str(unusable), self._infos[id(model)].window)
+            before = None if too_long else _unusable_before(asked, account, attempts)
             try:
-                completion = await self._complete(asked, model, account, attempts, keep, None)
+                completion = before or await self._complete(asked, model, account, attempts, keep, None)
             except BudgetEnded:
                 raise self._unusable(model, completion, unusable, attempts) from None
             except CallFailed as last:
@@ -399,7 +397,7 @@ class Gate:
             if completion is not None and output is not None:
                 answered = (attempts.key, _kept(output, attempts.usage, completion.model or model.name))
             elif completion is not None:
-                answered = (_unusable_key(attempts.key), _kept_unusable(completion, attempts.usage))
+                answered = (_unusable_key(prompt), _kept_unusable(completion, attempts.usage))
             await self._settle(account, attempts.name, usage, answered)
 
     async def _timed(
@@ -527,9 +525,9 @@ def _kept(output: BaseModel, usage: Usage, model: str) -> str:
     return f'{{"model":{json.dumps(model)},"usage":{usage.model_dump_json()},"output":{output.model_dump_json()}}}'
 
 
-def _unusable_key(key: str) -> str:
+def _unusable_key(prompt: Prompt[Any]) -> str:
     """What an answer is kept under that could not be used: the call that follows it says what was wrong."""
-    return f"{key}:unusable"
+    return f"{journal_key(prompt)}:unusable"
 
 
 def _kept_unusable(completion: Completion[Any], usage: Usage) -> str:
@@ -538,11 +536,14 @@ def _kept_unusable(completion: Completion[Any], usage: Usage) -> str:
     return json.dumps({"model": completion.model, "usage": cost, "text": completion.text, "finish": completion.finish})
 
 
-def _unusable_again(kept: str) -> Completion[Any]:
-    """Such an answer as an earlier part of the run got it: it is paid, and only what follows it is asked."""
+def _unusable_before(prompt: Prompt[T], account: Account, attempts: _Attempts) -> Completion[T] | None:
+    """Such an answer, if an earlier part of the run got one: it is paid, and only what follows it is asked."""
+    kept = account.answered.get(_unusable_key(prompt)) if account.answered else None
+    if kept is None:
+        return None
     told = json.loads(kept)
-    usage = Usage.model_validate(told["usage"])
-    return Completion(text=told["text"], usage=usage, finish=told["finish"], model=told["model"])
+    attempts.usage = Usage.model_validate(told["usage"])
+    return Completion(text=told["text"], usage=attempts.usage, finish=told["finish"], model=told["model"])
 
 
 def _replayed(kept: str, prompt: Prompt[T]) -> Called[T]:

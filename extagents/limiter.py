@@ -46,6 +46,7 @@ class Endpoint:
     fresh: bool = True  # whether a call begun after the last cut has succeeded
     paused_until: float = float("-inf")
     refusals: int = 0  # round trips that ended in a refusal since the last success
+    silent_since: float = float("inf")  # first refusal or dropped call since the last success
     successes: int = 0
     reached: bool = False  # whether it ever answered anything, be it a refusal
     unreached: int = 0  # consecutive calls that found no server
@@ -125,6 +126,7 @@ class Limiter:
                     endpoint.token_limit = None
         self._give(endpoint, place.tokens)
         endpoint.refusals = endpoint.unreached = endpoint.failed = 0
+        endpoint.silent_since = float("inf")
         endpoint.reached = True
         endpoint.successes += 1
         self._admit(endpoint)
@@ -147,6 +149,8 @@ class Limiter:
         if pause:
             endpoint.paused_until = max(endpoint.paused_until, now + pause)
         endpoint.reached = endpoint.reached or refused
+        if refused:
+            endpoint.silent_since = min(endpoint.silent_since, now)
         self._give(endpoint, place.tokens)
         self._admit(endpoint)
 
@@ -160,6 +164,10 @@ class Limiter:
         """Ends a call that found no server."""
         endpoint.unreached += 1
         self.release(endpoint, place)
+
+    def silence(self, endpoint: Endpoint) -> float:
+        """Seconds for which the endpoint has refused every call; 0 where the last one was answered."""
+        return max(0.0, self._clock() - endpoint.silent_since)
 
     async def aclose(self) -> None:
         """Stops the timers; whoever still waits is cancelled."""

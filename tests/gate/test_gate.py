@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import pytest
@@ -90,6 +91,23 @@ def failing(times: int, error: Callable[[], BaseException], then: Any = VERDICT)
         return error() if seen <= times else then
 
     return ScriptedModel(answer)
+
+
+@contextlib.asynccontextmanager
+async def others(the_gate: Gate) -> AsyncIterator[None]:
+    """Somebody who asks the same gate all the time, and is answered."""
+
+    async def ask() -> None:
+        while True:
+            await the_gate.call(prompt("good"), Account("other"))
+            await asyncio.sleep(0)
+
+    task = asyncio.create_task(ask())
+    try:
+        await until(lambda: the_gate.limiter.endpoint(next(iter(the_gate.models.values())).endpoint).successes > 0)  # type: ignore[attr-defined]
+        yield
+    finally:
+        task.cancel()
 
 
 async def until(condition: Callable[[], bool]) -> None:
@@ -191,13 +209,96 @@ async def test_what_passes_is_tried_again(kind: Any) -> None:
 
 @pytest.mark.parametrize(
     ("kind", "fatal"),
-    [("auth", True), ("not_found", True), ("content_filter", False), ("context_length", False), ("bad_request", False)],
+    [("auth", True), ("not_found", True), ("context_length", False), ("bad_request", False)],
 )
 async def test_what_does_not_pass_is_raised_at_once(kind: Any, fatal: bool) -> None:
     model = failing(99, lambda: CallError(kind, "no"))
     with pytest.raises(CallFailed) as caught:
         await gate(model).call(prompt(), Account("run"))
     assert (caught.value.kind, caught.value.fatal, len(model.calls)) == (kind, fatal, 1)
+
+
+@pytest.mark.parametrize("kind", ["content_filter", "malformed"])
+async def test_what_may_be_a_mood_is_tried_three_times(kind: Any) -> None:
+    called = await gate(failing(2, lambda: CallError(kind, "no"))).call(prompt(), Account("run"))
+    assert called.usage.calls == 3
+    model = failing(99, lambda: CallError(kind, "no"))
+    with pytest.raises(CallFailed) as caught:
+        await gate(model).call(prompt(), Account("run"))
+    assert (caught.value.kind, caught.value.fatal, len(model.calls)) == (kind, False, 3)
+
+
+async def test_a_model_that_was_usable_before_is_asked_once_more_after_two_unusable_answers() -> None:
+    replies = iter([VERDICT, "Hm.", "Well.", VERDICT, "Hm.", "Well.", "Oh."])
+    the_gate = gate(ScriptedModel(lambda _: next(replies)))
+    assert (await the_gate.call(prompt(), Account("run"))).usage.calls == 1
+    assert (await the_gate.call(prompt("another"), Account("run"))).usage.calls == 3
+    with pytest.raises(CallFailed) as caught:
+        await the_gate.call(prompt("a third"), Account("run"))
+    assert caught.value.usage.calls == 3
+
+
+async def test_where_showing_what_was_wrong_is_too_long_the_call_is_asked_as_it_was() -> None:
+    replies = iter([VERDICT, "Hm.", CallError("context_length", "too long"), VERDICT])
+    model = ScriptedModel(lambda _: next(replies))
+    the_gate = gate(model)
+    await the_gate.call(prompt(), Account("run"))
+    assert (await the_gate.call(prompt("another"), Account("run"))).output == VERDICT
+    assert model.calls[-1].messages == model.calls[1].messages
+
+
+async def test_hung_attempts_count_twice() -> None:
+    model = failing(99, lambda: CallError("timeout", "hung"))
+    with pytest.raises(CallFailed):
+        await gate(model).call(prompt(), Account("run"))
+    assert len(model.calls) == 3
+
+
+async def test_a_server_that_wants_to_be_left_alone_for_an_hour_is_given_up_at_once() -> None:
+    waits = Waits()
+    model = failing(99, lambda: CallError("rate_limit", "Daily limit reached.", retry_after=3600.0))
+    with pytest.raises(CallFailed) as caught:
+        await gate(model, waits=waits).call(prompt(), Account("run"))
+    assert (len(model.calls), caught.value.fatal, waits.now) == (1, True, 100.0)
+    assert caught.value.message == "Daily limit reached. The server asks to come back in 3600 s."
+
+
+async def test_an_endpoint_that_refuses_everything_is_given_up_after_two_minutes() -> None:
+    waits = Waits()
+    with pytest.raises(CallFailed) as caught:
+        await gate(failing(9999, lambda: CallError("rate_limit", "slow down")), waits=waits).call(prompt(), Account("run"))
+    assert 120.0 <= waits.now - 100.0 <= 125.0
+    assert caught.value.fatal
+    assert caught.value.message.startswith("slow down. Nothing was answered for 12")
+
+
+async def test_a_call_that_alone_is_refused_is_given_up_though_others_are_answered() -> None:
+    waits = Waits()
+    model = ScriptedModel(lambda call: CallError("rate_limit", "no") if call.messages[-1].content == "bad" else VERDICT)
+    the_gate = gate(model, waits=waits)
+
+    async with others(the_gate):
+        with pytest.raises(CallFailed) as caught:
+            await the_gate.call(prompt("bad"), Account("run"))
+    assert not caught.value.fatal
+    assert 25 <= sum(call.messages[-1].content == "bad" for call in model.calls) <= 40
+
+
+async def test_a_further_attempt_tells_nothing_twice() -> None:
+    told: list[str] = []
+
+    class Breaks(ScriptedModel):
+        async def complete(self, prompt: Any, *, timeout: float | None = None, on_delta: Any = None) -> Any:
+            self.calls.append(prompt)
+            on_delta('{"answerable": true, "answer": "Guido van')
+            if len(self.calls) == 1:
+                raise CallError("timeout", "stalled")
+            on_delta(' Rossum", "confidence": 1')
+            usage = Usage(calls=1, input_tokens=1, output_tokens=1)
+            return Completion(text="", usage=usage, output=VERDICT.model_copy(update={"answer": "Guido van Rossum"}))
+
+    await gate(Breaks(lambda _: VERDICT)).call(prompt(), Account("run"), on_delta=told.append)
+    assert told == ["Guido van", " Rossum"]
 
 
 async def test_waits_grow_and_end_after_six_attempts() -> None:
@@ -284,14 +385,41 @@ async def test_an_endpoint_never_reached_fails_fast_for_everybody() -> None:
     assert "--base-url" in error.hint
 
 
-async def test_an_endpoint_that_was_reached_before_gets_all_attempts() -> None:
-    model = ScriptedModel(lambda call: CallError("connection", "gone") if call.messages[-1].content == "bad" else VERDICT)
-    the_gate = gate(model)
+async def test_a_server_that_goes_away_for_a_minute_costs_no_call() -> None:
+    waits = Waits()
+    model = ScriptedModel(lambda _: CallError("connection", "gone") if 100.0 < waits.now < 160.0 else VERDICT)
+    the_gate = gate(model, waits=waits)
     await the_gate.call(prompt(), Account("run"))
+    waits.now += 1
+    assert (await the_gate.call(prompt("another"), Account("run"))).output == VERDICT
+    assert waits.now < 165.0
+
+
+async def test_a_server_that_goes_away_for_good_is_given_up_after_two_minutes() -> None:
+    waits = Waits()
+    model = ScriptedModel(lambda _: CallError("connection", "gone") if waits.now > 100.0 else VERDICT)
+    the_gate = gate(model, waits=waits)
+    await the_gate.call(prompt(), Account("run"))
+    waits.now += 1
     with pytest.raises(CallFailed) as caught:
-        await the_gate.call(prompt("bad"), Account("run"))
-    assert len(model.calls) == 7
-    assert caught.value.fatal  # nothing has succeeded since
+        await the_gate.call(prompt("another"), Account("run"))
+    assert caught.value.fatal
+    assert 120.0 <= waits.now - 101.0 <= 125.0
+
+
+async def test_a_prompt_that_breaks_the_connection_fails_alone_after_six_attempts() -> None:
+    async def breaks() -> Any:
+        before = the_gate.limiter.endpoint(model.endpoint).successes
+        await until(lambda: the_gate.limiter.endpoint(model.endpoint).successes > before)
+        return CallError("connection", "gone")
+
+    model = ScriptedModel(lambda call: breaks() if call.messages[-1].content == "bad" else VERDICT)
+    the_gate = gate(model)
+    async with others(the_gate):
+        with pytest.raises(CallFailed) as caught:
+            await the_gate.call(prompt("bad"), Account("run"))
+    assert not caught.value.fatal
+    assert sum(call.messages[-1].content == "bad" for call in model.calls) == 6
 
 
 # ------------------------------------------------------------------ budget and deadline
