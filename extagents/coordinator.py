@@ -21,6 +21,7 @@ from extagents.errors import ExtAgentsError, InputError, LeaseLost, RunError, Ru
 from extagents.memory.base import Memory, RunRecord
 from extagents.memory.patience import end_of_run
 from extagents.models.base import Model, ModelInfo
+from extagents.redaction import scrub
 from extagents.request import History, Request, compress_request, request_of
 from extagents.settings import Settings
 from extagents.types import Answer, Compressed, Effort, Estimate, Granularity, Prices, Report, Role, StoppedBy, Strategy, Usage
@@ -109,7 +110,7 @@ class Coordinator:
             self._models.update({str(role): wanted for role, wanted in roles.items()})
         if memory is not None and not isinstance(memory, (str, Path, Memory)):
             raise SettingsError(f"A memory is no {type(memory).__name__}.", hint="Give a URL, a path, or a Memory.")
-        self._given_memory = memory if memory is not None else self.settings.memory
+        self._given_memory = memory if memory is not None and not isinstance(memory, str) else self.settings.memory
         self._memory: Memory | None = None
         self._gate: Gate | None = None
         self._graph: CompiledStateGraph[Any, Any, Any, Any] | None = None
@@ -385,7 +386,7 @@ class Coordinator:
         except ExtAgentsError:
             raise
         except Exception as error:
-            raise _bug(error) from error
+            raise _bug(error, self.settings) from error
         finally:
             self._running.discard(task)
 
@@ -907,15 +908,14 @@ def _settings(given: dict[str, Any], settings: Settings | None) -> Settings:
     try:
         if settings is None:
             return Settings(**given)
-        return Settings(**{**settings.model_dump(exclude_unset=True), **given})
+        return Settings(**{**settings.given, **given})
     except SourceError as error:
         raise SettingsError(f"An EXTAGENTS_ variable is not understood: {error}.", hint="See docs/settings.md.") from None
     except ValidationError as error:
         first = error.errors()[0]
         name = ".".join(str(part) for part in first["loc"])
-        raise SettingsError(
-            f"{name}: {first['msg']} (given: {first['input']!r}).", hint="See `extagents ask --help`."
-        ) from None
+        told = "" if name in ("api_key", "base_url", "memory") else f" (given: {first['input']!r})"
+        raise SettingsError(f"{name}: {first['msg']}{told}.", hint="See `extagents ask --help`.") from None
 
 
 def _kept(budget: Budget, workspace: Workspace) -> Amount:
@@ -951,9 +951,9 @@ def _as_error(error: Exception, workspace: Workspace) -> ExtAgentsError:
         return error
     if isinstance(error, CallFailed):
         return error.as_error(run_id=workspace.run_id, spent=workspace.account.usage)
-    return _bug(error, run_id=workspace.run_id, spent=workspace.account.usage)
+    return _bug(error, workspace.settings, run_id=workspace.run_id, spent=workspace.account.usage)
 
 
-def _bug(error: Exception, *, run_id: str | None = None, spent: Usage | None = None) -> RunError:
-    message = f"The run failed: {type(error).__name__}: {error}"
+def _bug(error: Exception, settings: Settings, *, run_id: str | None = None, spent: Usage | None = None) -> RunError:
+    message = scrub(f"The run failed: {type(error).__name__}: {error}", *settings.secrets)
     return RunError(message, hint="This is a bug; please report it.", run_id=run_id, spent=spent)

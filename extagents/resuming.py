@@ -71,7 +71,7 @@ def settings_of_run(record: RunRecord, now: Settings) -> Settings:
     kept |= {name: stored[name] for name in OPEN if name in stored and name not in given}
     kept["budget"] = {**stored.get("budget", {}), **now.budget.model_dump(exclude_unset=True)}
     try:
-        return Settings(**{**now.model_dump(exclude_unset=True), **kept})
+        return Settings(**{**now.given, **kept})
     except ValidationError as error:
         raise StoreError(
             f"The settings of the run {record.manifest.run!r} are not understood: it was stored by another version.",

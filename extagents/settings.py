@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from extagents.budget import Budget
+from extagents.redaction import SecretUrl
 from extagents.types import Effort, Part, Prices, Role, Strategy
 
 Rounds = Annotated[int, Field(ge=1, le=20)] | Literal["all"]
@@ -23,6 +24,7 @@ class Settings(BaseSettings):
         env_nested_delimiter="__",
         env_ignore_empty=True,
         protected_namespaces=(),
+        hide_input_in_errors=True,  # what was meant as a key may stand where another setting belongs
     )
 
     model: str = Field(
@@ -32,11 +34,11 @@ class Settings(BaseSettings):
     models: dict[Role, str] = Field(
         default_factory=dict, description="a model for single roles (planner, reader, reasoner, memory, single, fusion, writer)"
     )
-    base_url: str | None = Field(
+    base_url: SecretUrl | None = Field(
         default=None, repr=False, description="endpoint of openai: models; else OPENAI_BASE_URL, else OpenAI's own"
     )
     api_key: SecretStr | None = Field(default=None, repr=False, description="key of openai: models; else OPENAI_API_KEY")
-    memory: str | None = Field(
+    memory: SecretUrl | None = Field(
         default=None,
         repr=False,
         description="sqlite:///PATH | memory:// | redis://… | rediss://… | unix://…; default: a file in the user's data folder",
@@ -89,3 +91,20 @@ class Settings(BaseSettings):
     )
     seed: int | None = Field(default=None, description="sampling seed handed to the model, where it takes one")
     read_cache: bool = Field(default=True, description="reuse what an earlier run with the same prompt read in the same shard")
+
+    @property
+    def given(self) -> dict[str, Any]:
+        """What was set by arguments or the environment, with its secrets: for other settings, and for nothing else."""
+        return {name: getattr(self, name) for name in self.model_fields_set}
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """The texts that nobody may see, to be cut out of messages."""
+        key = "" if self.api_key is None else self.api_key.get_secret_value()
+        urls = [url.get_secret_value() for url in (self.memory, self.base_url) if url is not None and url.secret]
+        return tuple(filter(None, (key, *urls)))
+
+    def __getstate__(self) -> dict[Any, Any]:
+        if self.secrets:
+            raise TypeError("Settings that hold a key or a password are not pickled; make them anew from the environment.")
+        return super().__getstate__()

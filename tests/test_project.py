@@ -20,7 +20,10 @@ PACKAGE = ROOT / "extagents"
 
 # The higher may import the lower, never the other way round; parts of one level do not import each other.
 LEVELS: list[set[str]] = [
-    {"types", "errors", "settings", "events", "budget", "text", "answers", "prose", "background"},
+    {
+        *("types", "errors", "settings", "events", "budget", "text", "answers", "prose", "background"),
+        *("redaction", "private"),
+    },
     {"memory", "corpus", "models", "prompts"},
     {"gate"},
     {"agents"},

@@ -6,7 +6,20 @@ import sys
 from collections.abc import Collection
 from typing import TYPE_CHECKING
 
-from extagents.cli.output import console, count, duration, is_terminal, money, one_line, print_json, safe, share, tokens, write
+from extagents.cli.output import (
+    console,
+    count,
+    duration,
+    is_terminal,
+    label,
+    money,
+    one_line,
+    print_json,
+    safe,
+    share,
+    tokens,
+    write,
+)
 
 if TYPE_CHECKING:
     from rich.console import Group
@@ -35,7 +48,8 @@ def print_answer(answer: Answer, *, as_json: bool, quiet: bool, told: Collection
         out.print(page(answer, out.width))
         return
     if answer.answer:
-        write(answer.answer + "\n")
+        # A terminal is kept from control characters of documents; a pipe gets every character as it is.
+        write((safe(answer.answer) if is_terminal(sys.stdout) else answer.answer) + "\n")
     if not quiet:
         for line in remarks(answer, told):
             sys.stderr.write(line + "\n")
@@ -84,7 +98,7 @@ def spent(answer: Answer | Compressed) -> str:
 
 def place(citation: Citation) -> str:
     """Document and page of a citation."""
-    return safe(citation.document) + (f", p. {citation.page}" if citation.page is not None else "")
+    return label(citation.document) + (f", p. {citation.page}" if citation.page is not None else "")
 
 
 def page(answer: Answer, width: int) -> Group:
@@ -160,9 +174,9 @@ def _facts(answer: Answer, width: int) -> Table:
         table.add_row("failed", Text(f"{count(coverage.failed, 'shard')} could not be read", style="yellow"))
     table.add_row("spent", Text(f"{spent(answer)} · {duration(answer.seconds)}"))
     if answer.model:
-        table.add_row("model", Text(safe(answer.model)))
+        table.add_row("model", Text(label(answer.model)))
     if answer.run_id:
-        table.add_row("run", Text(safe(answer.run_id)))
+        table.add_row("run", Text(label(answer.run_id)))
     for notice in answer.notices:
-        table.add_row(Text("notice", style="yellow"), Text(safe(notice)))
+        table.add_row(Text("notice", style="yellow"), Text(one_line(notice, 2_000)))
     return table

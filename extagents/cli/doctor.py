@@ -105,8 +105,10 @@ def folders() -> Iterator[Check]:
 
 def _unwritable(folder: Path) -> str:
     """Why a file cannot be written there; empty if it can. A folder that is missing is made."""
+    from extagents.private import make_folder
+
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
         with tempfile.TemporaryFile(dir=folder) as file:
             file.write(b"extagents")
     except OSError as error:
@@ -130,16 +132,10 @@ async def memory(settings: Settings) -> list[Check]:
     except ExtAgentsError as error:
         found = Check("memory", "fail", error.message, error.hint or "Check --memory.")
     else:
-        found = Check("memory", "ok", f"{_without_password(opened.url)} · {runs:,} runs")
+        found = Check("memory", "ok", f"{opened.url} · {runs:,} runs")
     finally:
         await opened.aclose()
     return [found] + [Check("memory setup", "note", warning) for warning in warnings]
-
-
-def _without_password(url: str) -> str:
-    from extagents.memory.urls import shown
-
-    return shown(url)
 
 
 async def models(settings: Settings) -> AsyncIterator[Check]:

@@ -77,7 +77,7 @@ def _tell(error: Exception, status: int, *, as_json: bool) -> int:
         message = f"{name}: {message}" if message else name
         hint = "This is a defect of extagents; EXTAGENTS_DEBUG=1 shows where."
     if os.environ.get("EXTAGENTS_DEBUG") == "1":
-        traceback.print_exception(error, file=sys.stderr)
+        sys.stderr.write(safe("".join(traceback.format_exception(error))))
     sys.stderr.write(f"error: {safe(f'{message} {hint}'.strip())}\n")
     if as_json:
         print_json(

@@ -14,12 +14,22 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 # Control characters and direction overrides in a document must not move the cursor, recolour or reorder a terminal.
-_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 
 
 def safe(text: str) -> str:
     """The text without characters that act on a terminal."""
     return _CONTROL.sub("\N{REPLACEMENT CHARACTER}", text.replace("\r\n", "\n"))
+
+
+def label(text: str) -> str:
+    """The name of a run, a document or a file in one column of one line: it can forge neither."""
+    return re.sub(r"[\t\n]", "\N{REPLACEMENT CHARACTER}", safe(text))
+
+
+def indented(text: str) -> str:
+    """A text of several lines, those after the first indented: none of them can pass for a line of ours."""
+    return safe(text).replace("\n", "\n          ")
 
 
 def one_line(text: str, width: int) -> str:
@@ -91,7 +101,9 @@ def standard_streams() -> Iterator[None]:
 def print_json(value: Any) -> None:
     """Exactly one JSON value and a line end on stdout, as UTF-8 where stdout can take it."""
     utf8 = (getattr(sys.stdout, "encoding", None) or "").lower().replace("-", "") == "utf8"
-    write(json.dumps(value, ensure_ascii=not utf8) + "\n")
+    text = json.dumps(value, ensure_ascii=not utf8)
+    # A terminal acts on these inside JSON, too; escaped they mean the same.
+    write(_CONTROL.sub(lambda found: f"\\u{ord(found[0]):04x}", text) + "\n")
 
 
 def console(stream: TextIO) -> Console:

@@ -12,7 +12,7 @@ from extagents.cli.answer_view import page, print_answer
 from extagents.cli.compress import summary as compressed_to
 from extagents.cli.live import events_into, view_for
 from extagents.cli.options import coordinator_of
-from extagents.cli.output import console, is_terminal, one_line, print_json, safe, write
+from extagents.cli.output import console, indented, is_terminal, label, one_line, print_json, write
 from extagents.errors import InputError
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def run(options: argparse.Namespace) -> int:
             if options.json:
                 print_json({"forgotten": options.run})
             elif not options.quiet:
-                sys.stderr.write(f"Forgotten: {safe(options.run)}\n")
+                sys.stderr.write(f"Forgotten: {label(options.run)}\n")
             return 0
         return _show(team, options)
 
@@ -60,9 +60,9 @@ def _resume(team: Coordinator, options: argparse.Namespace) -> int:
     return ask.status_of(result)
 
 
-def _unknown(name: str) -> InputError:
+def _unknown(run: str) -> InputError:
     return InputError(
-        f"The memory holds no run named {name!r}.", hint="See: extagents runs list, with the same --memory and --tenant."
+        f"The memory holds no run named {run!r}.", hint="See: extagents runs list, with the same --memory and --tenant."
     )
 
 
@@ -100,7 +100,7 @@ def _list(records: list[RunRecord], options: argparse.Namespace) -> int:
         return 0
     if not is_terminal(sys.stdout):
         for record in records:
-            head = f"{safe(record.manifest.run)}\t{standing(record)}\t{_when(record.updated)}"
+            head = f"{label(record.manifest.run)}\t{standing(record)}\t{_when(record.updated)}"
             write(f"{head}\t{one_line(record.manifest.question, 500)}\n")
         return 0
     from rich.box import SIMPLE_HEAD
@@ -108,12 +108,12 @@ def _list(records: list[RunRecord], options: argparse.Namespace) -> int:
 
     colours = {"done": "green", "partial": "yellow", "failed": "red", "running": "cyan", "interrupted": "yellow"}
     table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False)
-    for name in ("run", "status", "updated", "question"):
-        table.add_column(name, no_wrap=name != "question")
+    for column in ("run", "status", "updated", "question"):
+        table.add_column(column, no_wrap=column != "question")
     for record in records:
         status = f"[{colours[standing(record)]}]{standing(record)}[/]"
         question = one_line(record.manifest.question, 200).replace("[", "\\[")
-        table.add_row(safe(record.manifest.run).replace("[", "\\["), status, _when(record.updated), question)
+        table.add_row(label(record.manifest.run).replace("[", "\\["), status, _when(record.updated), question)
     console(sys.stdout).print(table)
     return 0
 
@@ -150,7 +150,7 @@ def _show(team: Coordinator, options: argparse.Namespace) -> int:
     compressing = record.state.get("goal") == "compress"
     answer = Answer.model_validate(record.answer) if record.answer is not None and not compressing else None
     lines = [
-        f"run       {safe(record.manifest.run)} · {standing(record)} · {_when(record.updated)}",
+        f"run       {label(record.manifest.run)} · {standing(record)} · {_when(record.updated)}",
         f"question  {one_line(record.manifest.question, 500)}",
         *(f"round {row['round']}   {row['shards']} shards · {row['facts']} facts · {row['failed']} failed" for row in rounds),
     ]
@@ -159,15 +159,16 @@ def _show(team: Coordinator, options: argparse.Namespace) -> int:
         context = Compressed.model_validate(record.answer)
         write(f"context   {compressed_to(context)}\n")
         for span in context.spans:
-            write(f"span      {safe(span.document)}:{span.start}-{span.end}\n")
+            write(f"span      {label(span.document)}:{span.start}-{span.end}\n")
     elif answer is None:
         write(f"{'context ' if compressing else 'answer  '}  none yet\n")
     elif is_terminal(sys.stdout):
         out = console(sys.stdout)
         out.print(page(answer, out.width))
     else:
-        write(f"answer    {safe(answer.answer) if answer.answered else 'none: nothing in the input answers it'}\n")
+        said = indented(answer.answer) if answer.answered else "none: nothing in the input answers it"
+        write(f"answer    {said}\n")
         for citation in answer.citations:
-            where = f"{safe(citation.document)}:{citation.start}-{citation.end}"
+            where = f"{label(citation.document)}:{citation.start}-{citation.end}"
             write(f"citation  {where}\t{one_line(citation.quote, 500)}\n")
     return 0

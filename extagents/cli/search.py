@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from extagents.cli.loading import load
 from extagents.cli.options import question_of
-from extagents.cli.output import console, is_terminal, one_line, print_json, safe, write
+from extagents.cli.output import console, is_terminal, label, one_line, print_json, write
 from extagents.errors import InputError, UsageError
 
 if TYPE_CHECKING:
@@ -28,8 +28,8 @@ def run(options: argparse.Namespace) -> int:
     if options.queries is not None:
         queries = list(_queries(Path(options.queries)))
         corpus = load(options.over, quiet=options.quiet)
-        for name, query in queries:
-            print_json({"id": name, "hits": [_plain(hit) for hit in corpus.search(query, k=options.k)]})
+        for identity, query in queries:
+            print_json({"id": identity, "hits": [_plain(hit) for hit in corpus.search(query, k=options.k)]})
         return DONE
     query = question_of(options.query)
     corpus = load(options.over, quiet=options.quiet)
@@ -59,20 +59,20 @@ def _queries(path: Path) -> Iterator[tuple[Any, str]]:
             continue
         try:
             entry = json.loads(line)
-            name, question = entry["id"], entry["question"]
+            identity, question = entry["id"], entry["question"]
         except (ValueError, KeyError, TypeError):
             raise InputError(
                 f"{path}, line {number} is no object with id and question.", hint='Write {"id": "1", "question": "…"} a line.'
             ) from None
         if not isinstance(question, str) or not question.strip():
             raise InputError(f"{path}, line {number} has no question.", hint="Every line needs one.")
-        yield name, question
+        yield identity, question
 
 
 def _show(hits: Sequence[Hit]) -> None:
     if not is_terminal(sys.stdout):
         for hit in hits:
-            write(f"{hit.score:.3f}\t{safe(hit.document)}:{hit.start}-{hit.end}\t{one_line(hit.text, 200)}\n")
+            write(f"{hit.score:.3f}\t{label(hit.document)}:{hit.start}-{hit.end}\t{one_line(hit.text, 200)}\n")
         return
     from rich.table import Table
     from rich.text import Text
@@ -83,6 +83,6 @@ def _show(hits: Sequence[Hit]) -> None:
     table.add_column()
     for hit in hits:
         page = f", p. {hit.page}" if hit.page is not None else ""
-        head = Text.assemble((safe(hit.document), "bold cyan"), (f"{page} · {hit.start:,}–{hit.end:,}", "dim"))
+        head = Text.assemble((label(hit.document), "bold cyan"), (f"{page} · {hit.start:,}–{hit.end:,}", "dim"))
         table.add_row(f"{hit.score:.2f}", Text.assemble(head, "\n", one_line(hit.text, max(40, 2 * (out.width - 10)))))
     out.print(table)

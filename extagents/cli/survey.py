@@ -14,7 +14,7 @@ from extagents.cli.answer_view import remarks
 from extagents.cli.ask import status_of, stoppable
 from extagents.cli.live import events_into, view_for
 from extagents.cli.options import coordinator_of, question_of
-from extagents.cli.output import count, is_terminal, print_json, safe, write
+from extagents.cli.output import count, is_terminal, label, print_json, safe, write
 from extagents.errors import InputError, RunError, UsageError
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def print_text(answer: Answer, *, out: str | None = None, quiet: bool, told: Col
     if quiet:
         return
     if answer.markdown and out is not None:
-        sys.stderr.write(f"written: {safe(out)} · {count(len(answer.citations), 'reference')}\n")
+        sys.stderr.write(f"written: {label(out)} · {count(len(answer.citations), 'reference')}\n")
     for line in remarks(answer, told):
         sys.stderr.write(line + "\n")
 

@@ -24,6 +24,7 @@ from typing import Any
 
 from extagents.corpus.files import File, said
 from extagents.corpus.formats import Extracted, Record
+from extagents.private import FILE, FOLDER, make_folder, new_file
 
 FORMAT = 1
 """Version of the layout and of the extraction: entries of another version are not found."""
@@ -51,7 +52,7 @@ class Cache:
         """Why the cache cannot be written (a read-only or full disk), or None."""
         try:
             probe = self._beside(self.folder / "probe")
-            probe.write_bytes(b"x")
+            os.close(new_file(probe))
             probe.unlink()
         except OSError as error:
             return said(error)
@@ -140,11 +141,11 @@ class Cache:
         place = self._content(fingerprint) / "index"
         try:
             made = self._beside(place)
-            made.mkdir(mode=0o700)
+            make_folder(made)
             try:
                 save(made)
                 for path in made.rglob("*"):
-                    path.chmod(0o700 if path.is_dir() else 0o600)
+                    path.chmod(FOLDER if path.is_dir() else FILE)
                 self.keep(fingerprint, "index-files", _sizes(made))
                 if place.exists():
                     shutil.move(place, old := self._beside(place))
@@ -164,8 +165,7 @@ class Cache:
         try:
             beside = self._beside(path)
             try:
-                descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-                with os.fdopen(descriptor, "wb") as file:
+                with os.fdopen(new_file(beside), "wb") as file:
                     file.write(data)
                 beside.replace(path)
             finally:
@@ -174,8 +174,7 @@ class Cache:
             _log.info("not cached: %s", said(error))
 
     def _beside(self, path: Path) -> Path:
-        for folder in (self.folder, *(parent for parent in reversed(path.parents) if parent.is_relative_to(self.folder))):
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_folder(path.parent)
         return path.parent / f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}"
 
     def _prune(self, folder: Path) -> None:

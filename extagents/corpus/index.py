@@ -21,6 +21,7 @@ from extagents.corpus import terms as t
 from extagents.corpus.passages import passage_spans
 from extagents.corpus.postings import Postings, build_postings
 from extagents.corpus.ranking import Layout, Ranking, Weights
+from extagents.private import make_folder
 from extagents.types import Document
 
 FORMAT = 2
@@ -61,7 +62,7 @@ class Index:
 
     def save(self, folder: Path) -> None:
         """Writes the index into a folder (`.npy` and JSON, no pickle)."""
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
         for name, array in self._arrays.items():
             np.save(folder / f"{name}.npy", array, allow_pickle=False)
         (folder / "lexicon.json").write_text(json.dumps(list(self._words()), ensure_ascii=False), "utf-8", "surrogatepass")

@@ -9,7 +9,7 @@ from urllib.parse import unquote
 
 from extagents.errors import SettingsError
 from extagents.memory.base import Memory
-from extagents.memory.urls import shown
+from extagents.redaction import SecretUrl, shown
 
 SCHEMES = ("sqlite", "memory", "redis", "rediss", "unix")
 _HINT = "Give sqlite:///PATH, memory://, redis://HOST:PORT/DB, rediss://HOST:PORT/DB or unix:///PATH/TO/SOCKET."
@@ -46,10 +46,13 @@ def open_memory(url: str | Path | Memory | None, *, tenant: str = "default") -> 
         return SQLiteMemory(url, tenant)
     if not isinstance(url, str):
         return url
-    scheme, separator, rest = url.partition("://")
+    url = SecretUrl(url)
+    scheme, separator = url.partition("://")[:2]
     scheme = scheme.lower()
     if not separator or scheme not in SCHEMES:
-        raise SettingsError(f"No memory is known under {shown(url)!r}.", hint=_guess(scheme if separator else url) + _HINT)
+        raise SettingsError(
+            f"No memory is known under {shown(url)!r}.", hint=_guess(scheme if separator else shown(url)) + _HINT
+        )
     if scheme == "memory":
         from extagents.memory.sqlite import SQLiteMemory
 
@@ -57,20 +60,22 @@ def open_memory(url: str | Path | Memory | None, *, tenant: str = "default") -> 
     if scheme == "sqlite":
         from extagents.memory.sqlite import SQLiteMemory
 
-        return SQLiteMemory(_sqlite_path(url, rest), tenant)
+        return SQLiteMemory(_sqlite_path(url), tenant)
     from extagents.memory.redis import RedisMemory
 
     return RedisMemory(url, tenant)
 
 
-def _sqlite_path(url: str, rest: str) -> Path | None:
+def _sqlite_path(url: str) -> Path | None:
+    rest = url.partition("://")[2]
     if rest in ("", "/"):
         raise SettingsError(
-            f"The memory URL {url!r} names no file.", hint="Give sqlite:///PATH, or memory:// for none on disk."
+            f"The memory URL {shown(url)!r} names no file.", hint="Give sqlite:///PATH, or memory:// for none on disk."
         )
     if not rest.startswith("/"):
         raise SettingsError(
-            f"The memory URL {url!r} has a host where a path belongs.", hint=f"Did you mean sqlite:///{rest} (three slashes)?"
+            f"The memory URL {shown(url)!r} has a host where a path belongs.",
+            hint=f"Did you mean sqlite:///{shown(rest)} (three slashes)?",
         )
     path = unquote(rest[1:])
     return None if path == ":memory:" else Path(path)

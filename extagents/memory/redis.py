@@ -21,6 +21,7 @@ from extagents.memory.counts import Counts, Limits, usage_counts, usage_of
 from extagents.memory.keys import TenantKeys, name_hash, report_digest
 from extagents.memory.redis_connection import RedisConnection
 from extagents.memory.stored import MOST_EVENTS, Ledgers, parsed, run_record
+from extagents.redaction import SecretUrl
 from extagents.types import Fact, Report, Usage
 
 TTL_SECONDS = 30 * 86_400
@@ -46,10 +47,10 @@ class RedisMemory:
     def __init__(self, url: str, tenant: str = "default", *, ttl: int = TTL_SECONDS) -> None:
         self._keys = TenantKeys.of(tenant)
         self._ttl = ttl
-        self._address = url
+        self._address = SecretUrl(url)
         self._connections: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, RedisConnection] = weakref.WeakKeyDictionary()
         self._ledgers: Ledgers[tuple[str, bytes, int]] = Ledgers()
-        self.url = RedisConnection.checked(url)
+        self.url = RedisConnection.checked(self._address)
 
     @property
     def _redis(self) -> RedisConnection:

@@ -37,7 +37,7 @@ from redis.exceptions import (
 from extagents.errors import SettingsError, StoreError
 from extagents.memory.patience import LAST_SECONDS, seconds_left
 from extagents.memory.redis_nodes import Nodes
-from extagents.memory.urls import shown
+from extagents.redaction import SecretUrl, shown, unframed
 
 T = TypeVar("T")
 MOST_CONNECTIONS = 16
@@ -74,9 +74,9 @@ def script(name: str) -> Script:
 class RedisConnection:
     """A pool of connections, bound to the event loop that it is first used in."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: SecretUrl) -> None:
         self._shown = shown(url)
-        self._nodes = Nodes(url)
+        self._nodes = Nodes(url.get_secret_value())
         self._reached = self._written = False
         self._lost: float | None = None  # since when nothing has got through
         self._failed = 0.0  # when something last did not
@@ -85,25 +85,14 @@ class RedisConnection:
         self._places = asyncio.Semaphore(MOST_CONNECTIONS)
 
     @staticmethod
-    def checked(url: str) -> str:
+    def checked(url: SecretUrl) -> str:
         """The URL without its password. Raises `SettingsError` if it cannot be one."""
         hint = "Give redis://[USER:PASSWORD@]HOST[:PORT][/DB], rediss://… or unix:///PATH/TO/SOCKET[?db=DB]."
-        try:
-            parts = urlsplit(url)
-            wrong = (
-                not parts.path
-                if parts.scheme.lower() == "unix"
-                else not parts.hostname or (parts.port or 1) < 1 or not (parts.path.strip("/") or "0").isdigit()
-            )
-            if not wrong:
-                aioredis.ConnectionPool.from_url(url)
-        except ValueError:
-            wrong = True
-        if wrong:
+        if not understood(url):
             raise SettingsError(f"The memory URL {shown(url)!r} is not one that Redis understands.", hint=hint)
-        for name, paths in parse_qs(parts.query).items():
-            if name in FILES and not Path(paths[-1]).is_file():
-                raise SettingsError(f"There is no file {paths[-1]!r}, which the memory URL names.", hint=f"Correct {name}=….")
+        for name, path in files_of(url).items():
+            if not Path(path).is_file():
+                raise SettingsError(f"There is no file {path!r}, which the memory URL names.", hint=f"Correct {name}=….")
         return shown(url)
 
     # ---- calls
@@ -172,7 +161,7 @@ class RedisConnection:
                 reply = await in_time(call(client, attempt))
             except (RedisError, OSError) as error:
                 if not self._again(error, started, attempt):
-                    raise store_error(error, self._shown) from error
+                    raise store_error(error, self._shown) from unframed(error)
                 if isinstance(error, MovedError):
                     self._nodes.follow(error)
                 elif isinstance(error, LOST) or stale(error):
@@ -239,6 +228,27 @@ class RedisConnection:
 
     async def aclose(self) -> None:
         await self._nodes.aclose()
+
+
+def understood(url: SecretUrl) -> bool:
+    """Whether the Redis library can make something of the URL. What holds its password in the open stays in this frame."""
+    try:
+        parts = urlsplit(url.get_secret_value())
+        if parts.scheme.lower() == "unix":
+            right = bool(parts.path)
+        else:
+            right = bool(parts.hostname) and (parts.port or 1) >= 1 and (parts.path.strip("/") or "0").isdigit()
+        if right:
+            aioredis.ConnectionPool.from_url(url.get_secret_value())
+    except ValueError:
+        return False
+    return right
+
+
+def files_of(url: SecretUrl) -> dict[str, str]:
+    """The files that the URL's query names."""
+    asked = parse_qs(urlsplit(url.get_secret_value()).query)
+    return {name: paths[-1] for name, paths in asked.items() if name in FILES}
 
 
 async def in_time(reply: Awaitable[T]) -> T:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import queue
 import sqlite3
 import threading
@@ -20,6 +19,7 @@ from typing import Any, TypeVar
 
 from extagents.errors import ExtAgentsError, StoreError
 from extagents.memory.base import SCHEMA_VERSION
+from extagents.private import make_file
 
 T = TypeVar("T")
 BUSY_SECONDS = 10.0  # how long a write waits for another process
@@ -212,7 +212,7 @@ def roll_back(connection: sqlite3.Connection) -> None:
 def open_database(path: Path | None, *, cache_seconds: float) -> sqlite3.Connection:
     """A connection with its tables made; `cache_seconds` is how old an entry of the read cache may be."""
     if path is not None:
-        make_file(path)
+        make_file(path)  # -wal and -shm get the file's rights
     connection = sqlite3.connect(
         ":memory:" if path is None else path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False
     )
@@ -223,15 +223,6 @@ def open_database(path: Path | None, *, cache_seconds: float) -> sqlite3.Connect
         connection.close()
         raise
     return connection
-
-
-def make_file(path: Path) -> None:
-    """Creates the file (0600) and the folders above it that are missing (0700). -wal and -shm get the file's rights."""
-    missing = [folder for folder in (path.parent, *path.parent.parents) if not folder.exists()]
-    for folder in reversed(missing):
-        folder.mkdir(mode=0o700, exist_ok=True)
-    if not path.exists():
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
 
 
 def prepare(connection: sqlite3.Connection) -> None:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from email.utils import parsedate_to_datetime
 from time import time
 from typing import Any
 
 from extagents.errors import CallError, CallErrorKind
+from extagents.redaction import scrub
 from extagents.types import Usage
 
 _LONGEST_MESSAGE = 300
+_LONGEST_READ = 4_000  # of what a server says: a page of HTML is not looked through
 _CONTEXT = re.compile(
     r"context.?length|context.?window|maximum context|max_model_len|maximum.{0,20}(?:input|prompt).{0,20}(?:length|tokens)"
     r"|(?:prompt|input|request).{0,30}too (?:long|large)|too many (?:input )?tokens|reduce the length"
@@ -28,8 +30,8 @@ _REFUSED = re.compile(
 )
 
 
-def call_error(error: BaseException, *, secret: str = "", where: str = "the model") -> CallError:
-    """What happened to one call, from any client library's exception. The secret is cut out of the message.
+def call_error(error: BaseException, *, secrets: Sequence[str] = (), where: str = "the model") -> CallError:
+    """What happened to one call, from any client library's exception. The secrets are cut out of the message.
 
     A connection that was never made costs one call and no tokens; of one that broke later nobody knows the cost.
     """
@@ -37,18 +39,18 @@ def call_error(error: BaseException, *, secret: str = "", where: str = "the mode
     names = " ".join(kind.__name__ for kind in type(error).__mro__)
     if status is None:
         chain = _chain(error)
-        broke = f"The connection to {where} broke: {_clean(_root(error), secret)}"
+        broke = f"The connection to {where} broke: {clean(_root(error), secrets)}"
         if _BROKE.search(chain):
             return CallError("connection", broke)
         if _REFUSED.search(chain):
-            message = f"No connection to {where}: {_clean(_root(error), secret)}"
+            message = f"No connection to {where}: {clean(_root(error), secrets)}"
             return CallError("connection", message, usage=Usage(calls=1))
         if "Timeout" in names:
             return CallError("timeout", "The model did not answer in time.")
         if isinstance(error, OSError) or re.search(r"Connection|Protocol|Payload|ClientError|NetworkError|ReadError", names):
             return CallError("connection", broke)
-        return CallError("bad_request", _clean(f"{type(error).__name__}: {error}", secret))
-    message = _clean(message_of(error), secret)
+        return CallError("bad_request", clean(f"{type(error).__name__}: {error}", secrets))
+    message = clean(message_of(error), secrets)
     code = _field(error, "code")
     kind = _kind(status, code, message)
     waits = kind in ("rate_limit", "server")
@@ -74,13 +76,6 @@ def message_of(error: BaseException) -> str:
     return told or str(getattr(error, "message", None) or error) or type(error).__name__
 
 
-def scrub(text: str, secret: str) -> str:
-    """The text without the secret, also where a server shows only the ends of it (`sk-ab***yz`)."""
-    if secret and len(secret) >= 4:
-        text = text.replace(secret, "***")
-    return re.sub(r"\b(sk|pk|key|tok)[-_][\w*.-]{6,}|[\w.-]*\*{3,}[\w*.-]*", "***", text)
-
-
 def _kind(status: int, code: str, message: str) -> CallErrorKind:
     if status in (401, 403):
         return "content_filter" if _FILTER.search(code) else "auth"
@@ -94,7 +89,7 @@ def _kind(status: int, code: str, message: str) -> CallErrorKind:
         if code == "context_length_exceeded" or _CONTEXT.search(message):
             return "context_length"
         return "content_filter" if _FILTER.search(code) or "content_filter" in message else "bad_request"
-    if status in (429, 503, 529):
+    if status in (429, 502, 503, 529):  # 502: a proxy whose server is down or starts again
         return "rate_limit"
     if status >= 500 or status in (409, 425):
         return "server"
@@ -152,7 +147,7 @@ def _root(error: BaseException) -> str:
     return told[-1] if told else type(error).__name__
 
 
-def _clean(message: str, secret: str) -> str:
+def clean(message: str, secrets: Sequence[str]) -> str:
     """One line, not too long, without secrets."""
-    line = " ".join(scrub(message, secret).split())
+    line = " ".join(scrub(message[:_LONGEST_READ], *secrets).split())
     return line if len(line) <= _LONGEST_MESSAGE else line[: _LONGEST_MESSAGE - 1] + "…"

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Iterator, Mapping
+from itertools import chain
 from typing import TYPE_CHECKING, Any, TypeVar, cast
+from urllib.parse import parse_qs, unquote, urlsplit
 
 from pydantic import BaseModel, SecretStr
 
 from extagents.errors import CallError
 from extagents.models.base import Completion, Finish, ModelInfo, Prompt
-from extagents.models.failures import call_error
+from extagents.models.failures import call_error, clean
 from extagents.models.known import known
 from extagents.models.schema import strict_schema
 from extagents.models.thinking import ThinkingFilter, split_thinking
+from extagents.redaction import Cutter
 from extagents.types import Plain, Prices, Usage
 
 if TYPE_CHECKING:
@@ -23,6 +27,7 @@ T = TypeVar("T", bound=BaseModel)
 
 _NAMES = ("model_name", "model", "model_id", "deployment_name")
 _LIMITS = ("max_tokens", "max_output_tokens")
+_SECRET = re.compile(r"(?:key|token|secret|password|authorization|credentials?|cookie)$", re.IGNORECASE)
 _THOUGHTS = {"thinking": "thinking", "reasoning": "reasoning"}
 
 
@@ -47,11 +52,14 @@ class LangChainModel:
         self.endpoint = name or f"{self._name} {id(chat)}"
         self._window = window
         self._prices = prices
-        self._secret = _secret(chat)
+        self._secrets = tuple(map(SecretStr, _secrets(chat)))
         self._structured = _like_openai(chat)
 
     def __repr__(self) -> str:
         return f"LangChainModel({self._name!r})"
+
+    def __getstate__(self) -> object:
+        raise TypeError("A model that may hold a key is not pickled; make it anew from its name.")
 
     @property
     def name(self) -> str:
@@ -72,10 +80,10 @@ class LangChainModel:
         try:
             async with asyncio.timeout(timeout):
                 message = await self._ask(messages, prompt, on_delta, structured)
-        except TimeoutError as error:
-            raise CallError("timeout", "The model did not answer in time.") from error
+        except TimeoutError:
+            raise CallError("timeout", "The model did not answer in time.") from None
         except Exception as error:  # noqa: BLE001 - the edge: whatever a client library raises becomes a CallError
-            failure = call_error(error, secret=self._secret)
+            failure = call_error(error, secrets=[secret.get_secret_value() for secret in self._secrets])
             if not (structured and failure.status in (400, 422) and "response_format" in failure.message):
                 raise failure from None
             self._structured = False
@@ -96,6 +104,13 @@ class LangChainModel:
     async def aclose(self) -> None:
         """The chat model is its owner's to close."""
 
+    def _cutter(self) -> Cutter:
+        return Cutter(*(secret.get_secret_value() for secret in self._secrets))
+
+    def _told(self, words: Any) -> str:
+        """What the model's provider said, fit for a message."""
+        return clean(str(words), [secret.get_secret_value() for secret in self._secrets])[:200]
+
     async def _ask(
         self, messages: list[Any], prompt: Prompt[T], on_delta: Callable[[str], None] | None, structured: bool
     ) -> Any:
@@ -110,13 +125,15 @@ class LangChainModel:
             arguments["response_format"] = {"type": "json_schema", "json_schema": form}
         if on_delta is None:
             return await self._chat.ainvoke(messages, **arguments)
-        visible = ThinkingFilter()
+        visible, cutter = ThinkingFilter(), self._cutter()
         whole: Any = None
         async for chunk in self._chat.astream(messages, **arguments):
             whole = chunk if whole is None else cast(Any, whole) + chunk
             text, _ = _parts(chunk)
-            if text and (shown := visible.feed(text)):
+            if text and (shown := cutter.feed(visible.feed(text))):
                 on_delta(shown)
+        if held := cutter.rest():
+            on_delta(held)
         if whole is None:
             raise CallError("malformed", "The model streamed nothing.")
         return whole
@@ -131,14 +148,15 @@ class LangChainModel:
         ).lower()
         refusal = (getattr(message, "additional_kwargs", None) or {}).get("refusal")
         if refusal or finish in ("content_filter", "refusal", "safety", "prohibited_content", "blocklist"):
-            raise CallError("content_filter", f"The model refused: {str(refusal or finish)[:200]}", usage=usage)
+            raise CallError("content_filter", f"The model refused: {self._told(refusal or finish)}", usage=usage)
+        told = self._cutter()
         ended: Finish = "length" if finish in ("length", "max_tokens", "model_length") else "stop"
         return Completion(
-            text=text,
+            text=told.whole(text),
             usage=usage,
-            reasoning="\n".join(part for part in (thought.strip(), inline) if part),
+            reasoning=told.whole("\n".join(part for part in (thought.strip(), inline) if part)),
             finish=ended,
-            model=str(metadata.get("model_name") or metadata.get("model") or self._served),
+            model=told.whole(str(metadata.get("model_name") or metadata.get("model") or self._served)),
         )
 
 
@@ -200,10 +218,20 @@ def _without_retries(chat: Any) -> Any:
     return copy
 
 
-def _secret(chat: Any) -> str:
-    """The chat model's key, to be cut out of messages."""
+def _secrets(chat: Any) -> Iterator[str]:
+    """What of a chat model's fields must not stand in a message: keys, passwords, and headers that hold them."""
     for name in type(chat).model_fields:
-        value = getattr(chat, name, None)
-        if isinstance(value, SecretStr):
-            return value.get_secret_value()
-    return ""
+        yield from _within(name, getattr(chat, name, None))
+
+
+def _within(name: str, value: Any) -> Iterator[str]:
+    if isinstance(value, SecretStr):
+        yield value.get_secret_value()
+    elif isinstance(value, Mapping):
+        for key, part in value.items():
+            yield from _within(f"{name} {key}", part)
+    elif isinstance(value, str) and _SECRET.search(name):
+        yield value.removeprefix("Bearer ")
+    elif isinstance(value, str) and "://" in value:
+        parts = urlsplit(value)
+        yield from filter(None, (unquote(parts.password or ""), *chain(*parse_qs(parts.query).values())))

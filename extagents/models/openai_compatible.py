@@ -16,10 +16,11 @@ from pydantic import BaseModel, SecretStr
 
 from extagents.errors import CallError, SettingsError
 from extagents.models.base import Completion, Finish, ModelInfo, Prompt
-from extagents.models.failures import call_error, message_of, status_of
+from extagents.models.failures import call_error, clean, message_of, status_of
 from extagents.models.known import known
 from extagents.models.schema import strict_schema
 from extagents.models.thinking import ThinkingFilter, split_thinking
+from extagents.redaction import Cutter, SecretUrl
 from extagents.types import Plain, Prices, Usage
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ T = TypeVar("T", bound=BaseModel)
 OPENAI = "https://api.openai.com/v1"
 CONNECT_SECONDS = 10.0
 CONNECTIONS = 1024
+STALL_SECONDS = 30.0  # without a further piece of an answer that had begun to arrive, it will not be finished
 
 _FORMATS = ("json_schema", "json_object", "none")
 _SHAPE = {
@@ -61,25 +63,26 @@ class OpenAICompatible:
         seed: int | None = 0,
         extra_body: Mapping[str, Any] | None = None,
     ) -> None:
-        url = (base_url or os.environ.get("OPENAI_BASE_URL") or OPENAI).rstrip("/")
+        url = SecretUrl((base_url or os.environ.get("OPENAI_BASE_URL") or OPENAI).rstrip("/"))
         if not re.match(r"https?://[^/\s]+", url):
             raise SettingsError(f"{url!r} is no base URL.", hint="Give one like http://localhost:8000/v1.")
-        key = api_key.get_secret_value() if isinstance(api_key, SecretStr) else api_key
-        key = (key or os.environ.get("OPENAI_API_KEY") or "").strip()
-        if re.match(r"https?://[^/]*@", url):
-            raise SettingsError("The base URL holds a user or a password.", hint="Give what it needs as OPENAI_API_KEY.")
-        if not (key.isascii() and key.isprintable()):
+        key = _stripped(api_key)
+        if url.secret:
+            raise SettingsError(
+                "The base URL holds a user, a password or a query.", hint="Give what it needs as OPENAI_API_KEY."
+            )
+        if not _fit(key):
             raise SettingsError(
                 f"The key for openai:{name} holds characters that no key has.", hint="Copy it again into OPENAI_API_KEY."
             )
-        if not key and url == OPENAI:
+        if not key.get_secret_value() and url == OPENAI:
             raise SettingsError(
                 f"There is no key for openai:{name}.",
                 hint="Set OPENAI_API_KEY, or give --base-url for an endpoint of your own.",
             )
         self._model = name
-        self._url = url
-        self._key = SecretStr(key)
+        self._url = url.get_secret_value()
+        self._key = key
         self._given = ModelInfo(name=f"openai:{name}", window=window, prices=prices, encoding=encoding)
         self._info: ModelInfo | None = None
         self._extra = dict(extra_body or {})
@@ -91,6 +94,9 @@ class OpenAICompatible:
 
     def __repr__(self) -> str:
         return f"OpenAICompatible({self._model!r}, base_url={self._url!r})"
+
+    def __getstate__(self) -> object:
+        raise TypeError("A model that holds a key is not pickled; make it anew from its name.")
 
     @property
     def name(self) -> str:
@@ -119,7 +125,7 @@ class OpenAICompatible:
                 raise
             except Exception as error:  # noqa: BLE001 - the edge: whatever a client library raises becomes a CallError
                 if not self._adapts(error, sent):
-                    raise call_error(error, secret=self._key.get_secret_value(), where=self._url) from None
+                    raise call_error(error, secrets=(self._key.get_secret_value(),), where=self._url) from None
 
     async def describe(self) -> ModelInfo:
         if self._info is None:
@@ -145,7 +151,7 @@ class OpenAICompatible:
         """The client of the running loop (sockets cannot move between loops), made in a thread: it reads certificates."""
         loop = asyncio.get_running_loop()
         if self._client is None or self._loop is not loop:
-            self._client = asyncio.ensure_future(asyncio.to_thread(_client, self._url, self._key.get_secret_value()))
+            self._client = asyncio.ensure_future(asyncio.to_thread(_client, self._url, self._key))
             self._loop = loop
         if self._client.done():
             return self._client.result()
@@ -191,26 +197,39 @@ class OpenAICompatible:
     ) -> Completion[T]:
         client = await self._connected()
         create: Any = client.chat.completions.create
-        visible = ThinkingFilter()
+        visible, cutter = ThinkingFilter(), Cutter(self._key.get_secret_value())
         texts: list[str] = []
         thoughts: list[str] = []
         reply: dict[str, Any] = {}
         finish: str | None = None
         refusal = ""
-        async with await create(**body, extra_body=self._extra or None, timeout=_timeout(timeout)) as stream:
-            async for chunk in stream:
-                data = chunk.model_dump()
-                reply = {"model": data.get("model") or reply.get("model"), "usage": data.get("usage") or reply.get("usage")}
-                for choice in (data.get("choices") or ())[:1]:
-                    delta = choice.get("delta") or {}
-                    finish = choice.get("finish_reason") or finish
-                    refusal += delta.get("refusal") or ""
-                    thoughts.append(_thought(delta))
-                    piece = delta.get("content") or ""
-                    if piece:
-                        texts.append(piece)
-                        if shown := visible.feed(piece):
-                            on_delta(shown)
+        loop = asyncio.get_running_loop()
+        stall = asyncio.timeout(None)
+        try:
+            async with await create(**body, extra_body=self._extra or None, timeout=_timeout(timeout)) as stream, stall:
+                async for chunk in stream:
+                    data = chunk.model_dump()
+                    reply = {"model": data.get("model") or reply.get("model"), "usage": data.get("usage") or reply.get("usage")}
+                    for choice in (data.get("choices") or ())[:1]:
+                        delta = choice.get("delta") or {}
+                        finish = choice.get("finish_reason") or finish
+                        refusal += delta.get("refusal") or ""
+                        thoughts.append(_thought(delta))
+                        piece = delta.get("content") or ""
+                        if piece or thoughts[-1]:
+                            stall.reschedule(loop.time() + STALL_SECONDS)
+                        if piece:
+                            texts.append(piece)
+                            if shown := cutter.feed(visible.feed(piece)):
+                                on_delta(shown)
+            if held := cutter.rest():
+                on_delta(held)
+        except TimeoutError as error:
+            if not stall.expired():
+                raise
+            if finish is None:
+                told = f"The answer stopped in the middle: nothing came for {STALL_SECONDS:g} s."
+                raise CallError("timeout", told) from error
         if finish is None:
             raise CallError("connection", "The connection to the model broke off in the middle of the answer.")
         message = {"content": "".join(texts), "reasoning_content": "".join(thoughts), "refusal": refusal or None}
@@ -223,7 +242,7 @@ class OpenAICompatible:
             raise CallError("malformed", "The endpoint's reply is no chat completion.")
         choices = reply.get("choices")
         if not choices and reply.get("error"):
-            raise CallError("server", f"The endpoint failed: {str(reply['error'])[:200]}")
+            raise CallError("server", f"The endpoint failed: {self._told(reply['error'])}")
         usage = _usage(reply.get("usage"), prompt, reply)
         if not isinstance(choices, list) or not choices or not isinstance(choices[0], dict):
             raise CallError("malformed", "The endpoint's reply holds no answer.", usage=usage)
@@ -231,14 +250,23 @@ class OpenAICompatible:
         message = choice.get("message") or {}
         finish = choice.get("finish_reason") or "stop"
         if finish == "content_filter" or message.get("refusal"):
-            reason = str(message.get("refusal") or "withheld by the provider's filter")[:200]
+            reason = self._told(message.get("refusal") or "withheld by the provider's filter")
             raise CallError("content_filter", f"The model refused: {reason}", usage=usage)
         text, inline = split_thinking(_text(message.get("content")))
         reasoning = "\n".join(part for part in (_thought(message).strip(), inline) if part)
         ended: Finish = "length" if finish in ("length", "max_tokens") else "stop"
+        told = Cutter(self._key.get_secret_value())  # an endpoint that repeats the key puts it into no memory
         return Completion(
-            text=text, usage=usage, reasoning=reasoning, finish=ended, model=str(reply.get("model") or self._model)
+            text=told.whole(text),
+            usage=usage,
+            reasoning=told.whole(reasoning),
+            finish=ended,
+            model=told.whole(str(reply.get("model") or self._model)),
         )
+
+    def _told(self, words: Any) -> str:
+        """What the endpoint said, fit for a message."""
+        return clean(str(words), (self._key.get_secret_value(),))[:200]
 
     def _adapts(self, error: Exception, sent: tuple[str, str, frozenset[str]]) -> bool:
         """Leaves out what the endpoint refuses by name; True if the request is now another one and worth sending."""
@@ -287,12 +315,24 @@ class OpenAICompatible:
         return window if isinstance(window, int) and window > 0 else None
 
 
-def _client(url: str, key: str) -> AsyncOpenAI:
+def _client(url: str, key: SecretStr) -> AsyncOpenAI:
     import openai
     from openai import AsyncOpenAI, DefaultAioHttpClient
 
     limits = type(openai.DEFAULT_CONNECTION_LIMITS)(max_connections=CONNECTIONS, max_keepalive_connections=CONNECTIONS)
-    return AsyncOpenAI(api_key=key or "none", base_url=url, max_retries=0, http_client=DefaultAioHttpClient(limits=limits))
+    http = DefaultAioHttpClient(limits=limits)
+    return AsyncOpenAI(api_key=key.get_secret_value() or "none", base_url=url, max_retries=0, http_client=http)
+
+
+def _stripped(key: SecretStr | str | None) -> SecretStr:
+    """The key as it is sent: the given one, or OPENAI_API_KEY, without white space around it."""
+    told = key.get_secret_value() if isinstance(key, SecretStr) else key
+    return SecretStr((told or os.environ.get("OPENAI_API_KEY") or "").strip())
+
+
+def _fit(key: SecretStr) -> bool:
+    """Whether a header can carry the key."""
+    return key.get_secret_value().isascii() and key.get_secret_value().isprintable()
 
 
 _WINDOWS = ("max_model_len", "context_length", "context_window", "max_context_length")

@@ -9,6 +9,7 @@ from pydantic import SecretStr
 
 from extagents.errors import SettingsError
 from extagents.models.base import Model
+from extagents.redaction import SecretUrl
 from extagents.types import Prices
 
 if TYPE_CHECKING:
@@ -109,23 +110,29 @@ def _langchain(
         raise SettingsError(
             f"{text} needs LangChain, which is not installed.", hint='Install it: pip install "extagents[langchain]"'
         ) from error
-    from extagents.models.failures import scrub
+    from extagents.models.failures import clean
     from extagents.models.langchain import LangChainModel
 
-    key = api_key.get_secret_value() if isinstance(api_key, SecretStr) else api_key or ""
-    options: dict[str, Any] = {"max_retries": 0}
-    options.update({"base_url": base_url} if base_url else {})
-    options.update({"api_key": key} if key else {})
-    options.update({"seed": seed, "temperature": 0} if provider == "openai" and seed is not None else {})
+    key = SecretStr(api_key) if isinstance(api_key, str) else api_key
+    url = SecretUrl(base_url or "")
+
+    def made() -> Any:  # what holds the key in the open stays in a frame of its own
+        options: dict[str, Any] = {"max_retries": 0}
+        options.update({"base_url": url.get_secret_value()} if url else {})
+        options.update({"api_key": key.get_secret_value()} if key is not None and key.get_secret_value() else {})
+        options.update({"seed": seed, "temperature": 0} if provider == "openai" and seed is not None else {})
+        return init_chat_model(served, model_provider=provider, **options)
+
     try:
-        chat = init_chat_model(served, model_provider=provider, **options)
+        chat = made()
     except ImportError as error:
         package = str(error).split("`")[1] if "`" in str(error) else f"langchain-{provider}"
         raise SettingsError(
             f"{text} needs a package that is not installed.", hint=f"Install it: pip install {package}"
-        ) from error
+        ) from None
     except Exception as error:  # noqa: BLE001 - the edge: a missing key or an unknown provider, in the library's own words
-        reason = " ".join(scrub(str(error), key).split())[:300]
+        secrets = [key.get_secret_value()] if key is not None else []
+        reason = clean(str(error), secrets)
         raise SettingsError(
             f"{text} cannot be set up: {reason}", hint="Check the provider, the model's name and its key."
         ) from None

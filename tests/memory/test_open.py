@@ -12,7 +12,7 @@ from extagents.errors import SettingsError
 from extagents.memory.open import data_folder, open_memory
 from extagents.memory.redis import RedisMemory
 from extagents.memory.sqlite import SQLiteMemory
-from extagents.memory.urls import shown
+from extagents.redaction import shown
 from extagents.testing.memory_conformance import a_manifest
 
 
