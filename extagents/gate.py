@@ -105,6 +105,7 @@ class _Attempts:
     passed_over: int = 0  # of the refused: while others were answered
     seen: int = -1  # answers of the endpoint at the last refusal
     moods: int = 0
+    unusable: int = 0  # answers that could not be used
     put_off: bool = False  # whether the last attempt was refused
 
     def begin(self) -> None:
@@ -235,7 +236,7 @@ class Gate:
         if completion is None:
             completion = await self._complete(prompt, model, account, attempts, keep, deltas)
         # One that has answered usably before may only have had a mood, and is asked once more than one that never has.
-        repairs = 2 if self._usable.get(id(model), 0) < 0 else 1
+        repairs = 2 if self._usable.get(id(model), 0) < 0 or account.answered else 1
         too_long = False
         while True:
             try:
@@ -247,7 +248,7 @@ class Gate:
                 raise self._unusable(model, completion, unusable, attempts) from None
             repairs -= 1
             asked = prompt if too_long else ask_again(prompt, completion, str(unusable), self._infos[id(model)].window)
-            before = None if too_long else _unusable_before(asked, account, attempts)
+            before = _unusable_before(asked, account, attempts)
             try:
                 completion = before or await self._complete(asked, model, account, attempts, keep, None)
             except BudgetEnded:
@@ -397,7 +398,8 @@ class Gate:
             if completion is not None and output is not None:
                 answered = (attempts.key, _kept(output, attempts.usage, completion.model or model.name))
             elif completion is not None:
-                answered = (_unusable_key(prompt), _kept_unusable(completion, attempts.usage))
+                answered = (_unusable_key(prompt, attempts), _kept_unusable(completion, attempts.usage))
+                attempts.unusable += 1
             await self._settle(account, attempts.name, usage, answered)
 
     async def _timed(
@@ -525,9 +527,9 @@ def _kept(output: BaseModel, usage: Usage, model: str) -> str:
     return f'{{"model":{json.dumps(model)},"usage":{usage.model_dump_json()},"output":{output.model_dump_json()}}}'
 
 
-def _unusable_key(prompt: Prompt[Any]) -> str:
+def _unusable_key(prompt: Prompt[Any], attempts: _Attempts) -> str:
     """What an answer is kept under that could not be used: the call that follows it says what was wrong."""
-    return f"{journal_key(prompt)}:unusable"
+    return f"{journal_key(prompt)}:unusable:{attempts.unusable}"
 
 
 def _kept_unusable(completion: Completion[Any], usage: Usage) -> str:
@@ -538,10 +540,11 @@ def _kept_unusable(completion: Completion[Any], usage: Usage) -> str:
 
 def _unusable_before(prompt: Prompt[T], account: Account, attempts: _Attempts) -> Completion[T] | None:
     """Such an answer, if an earlier part of the run got one: it is paid, and only what follows it is asked."""
-    kept = account.answered.get(_unusable_key(prompt)) if account.answered else None
+    kept = account.answered.get(_unusable_key(prompt, attempts)) if account.answered else None
     if kept is None:
         return None
     told = json.loads(kept)
+    attempts.unusable += 1
     attempts.usage = Usage.model_validate(told["usage"])
     return Completion(text=told["text"], usage=attempts.usage, finish=told["finish"], model=told["model"])
 

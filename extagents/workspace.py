@@ -48,7 +48,7 @@ from extagents.types import (
 T = TypeVar("T")
 KEPT_EVENTS = frozenset(("planned", "wave", "verdict", "notice"))
 LAST_SECONDS = 10.0  # after an interrupt, for the last calls over what was found
-LAST_SECONDS_DRAINED = 1.5  # after SIGTERM, when the calls under way are in: the process is to be gone within ten in all
+LAST_SECONDS_DRAINED = 2.0  # after SIGTERM, when the calls under way are in: the process is to be gone within ten in all
 OPEN_QUERIES = 6  # of the last wave's open queries, so many stand in a reader's prompt
 
 

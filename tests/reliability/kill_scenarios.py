@@ -57,7 +57,7 @@ HALLS = ("Aldern", "Birchmere", "Cawdor", "Drumlin", "Eskdale", "Fenwick", "Garr
 FOUND = re.compile(r"In \d{4} the \w+ hall of the Corvid Institute was given room \d+\.|" + "|".join(map(re.escape, STEPS)))
 FILLER = "The {n}th ledger of the harbour office lists ropes, barrels and nails in great detail. "
 _NONCE = re.compile(r"(=== text )\S+ ")
-UNUSABLE = "I would rather not answer in that form."
+UNUSABLE = ("I would rather not answer in that form.", "Let me think about the form first.")
 
 
 # ------------------------------------------------------------------ the input
@@ -122,17 +122,18 @@ def verdict(facts: tuple[Fact, ...], salt: str, *, sure: bool) -> Verdict:
 
 @dataclass(frozen=True)
 class Mind:
-    """Answers for every role. `sure`: whether the ladder may answer; `clumsy`: the share of first replies that are no JSON."""
+    """Answers for every role. `sure`: whether the ladder may answer; `clumsy`: the share of replies that are no JSON."""
 
     plan: Mapping[str, Any] = field(default_factory=dict)
     sure: bool = True
     clumsy: float = 0.0
 
     def reply(self, prompt: Prompt[Any]) -> str:
-        """The text that a model would give; to a prompt that tells it what was wrong, always a good one."""
+        """The text that a model would give; a clumsy one misses the form now and then, and now and then once more."""
         salt = told(prompt)
-        if len(prompt.messages) == 2 and chance("clumsy", salt) < self.clumsy:
-            return UNUSABLE
+        missed = [message.content for message in prompt.messages if message.content in UNUSABLE]
+        if prompt.role != "planner" and UNUSABLE[1] not in missed and chance("clumsy", salt) < self.clumsy:
+            return UNUSABLE[len(missed)]
         return self._answer(prompt.inputs, salt).model_dump_json()
 
     def _answer(self, inputs: BaseModel, salt: str) -> BaseModel:

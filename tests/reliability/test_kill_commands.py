@@ -24,6 +24,7 @@ from reliability.kill_harness import comparable
 from reliability.kill_scenarios import ANSWER, FOUND, QUESTION, STEPS, documents
 from reliability.size import FULL, record, sized
 
+from extagents import coordinator
 from extagents.cli.main import main
 from extagents.testing import FakeEndpoint
 from extagents.testing.redis_server import RedisServer
@@ -31,7 +32,7 @@ from extagents.testing.redis_server import RedisServer
 PATIENCE = 60.0
 CONCURRENCY = 4
 ANSWERED = 5  # calls, before the endpoint holds what comes: the plan, and some of the readings
-DRAIN_SECONDS = sized(1.0, 7.0)  # 7 is what the command itself gives calls under way
+DRAIN_SECONDS = sized(1.0, coordinator.DRAIN_SECONDS)
 END_SECONDS = 10.0  # after which a process that was told to end is killed, as a rule
 MODEL = ("--model", "openai:fake", "--window", "4000", "--concurrency", str(CONCURRENCY))
 OPTIONS = (*MODEL, "--effort", "thorough", "--rounds", "2")
