@@ -20,14 +20,13 @@ from reliability.kill_scenarios import CONCURRENCY, SCENARIOS
 from reliability.size import FULL, record, sized
 
 from extagents.memory.lease import live
-from extagents.testing.redis_server import RedisServer
 
-POINTS = sized(8, 100)  # for each kind of store
+POINTS = sized(6, 100)  # for each kind of store
 BY_TIME = 0.35  # of the points
 TWICE = 0.2  # of the points: the resumed run is killed, too
 MOST_DELAY = 0.004  # seconds between an event and the kill that it sets off
 # In the short size, so many of the scenarios: those with the most phases, and none that takes long.
-CHOSEN = SCENARIOS if FULL else ("unsure", "balanced", "iterative", "single", "survey", "compress")
+CHOSEN = SCENARIOS if FULL else ("unsure", "iterative", "single", "survey")
 
 Store = Literal["sqlite", "redis"]
 
@@ -61,12 +60,6 @@ class Point:
 
 
 @pytest.fixture(scope="module")
-def servant() -> Iterator[Servant]:
-    with Servant() as one:
-        yield one
-
-
-@pytest.fixture(scope="module")
 def undisturbed(servant: Servant, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Undisturbed]:
     """Every scenario, asked by a process that nobody kills."""
     folder = tmp_path_factory.mktemp("undisturbed")
@@ -81,16 +74,10 @@ def undisturbed(servant: Servant, tmp_path_factory: pytest.TempPathFactory) -> d
     return made
 
 
-@pytest.fixture(scope="module")
-def redis() -> Iterator[str]:
-    with RedisServer() as server:
-        yield server.url
-
-
 @pytest.fixture
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """The memory's URL, with the number of the point still to be put in."""
-    redis: str = request.getfixturevalue("redis") if request.param == "redis" else ""
+    redis: str = request.getfixturevalue("shared_redis") if request.param == "redis" else ""
     return redis or f"sqlite:///{tmp_path}/{{}}.sqlite"
 
 

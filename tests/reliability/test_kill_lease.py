@@ -6,16 +6,14 @@ import os
 import re
 import signal
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from reliability.kill_harness import RUN, Child, Kept, Servant, comparable, kept_in, wait_until
-from reliability.size import record, sized
+from reliability.size import FULL, record, sized
 
 from extagents.memory.lease import live
-from extagents.testing.redis_server import RedisServer
 
 SCENARIO = "ranked"
 TENANT = "t"
@@ -25,23 +23,11 @@ SHORT = {"lease_seconds": 0.6}
 LONG = {"lease_seconds": 600.0}
 
 
-@pytest.fixture(scope="module")
-def servant() -> Iterator[Servant]:
-    with Servant() as one:
-        yield one
-
-
-@pytest.fixture(scope="module")
-def redis() -> Iterator[str]:
-    with RedisServer() as server:
-        yield server.url
-
-
-@pytest.fixture(params=["sqlite", "redis"])
+@pytest.fixture(params=["sqlite", "redis"] if FULL else ["redis"])
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path}/m.sqlite"
-    found: str = request.getfixturevalue("redis")
+    found: str = request.getfixturevalue("shared_redis")
     return found
 
 
