@@ -327,11 +327,14 @@ class Gate:
         if error.kind in _PASSING_FOR_GOOD:
             endpoint.failed += 1
             none_since = endpoint.successes == attempts.successes
-            fatal = endpoint.failed >= FAILED or (none_since and error.kind in ("connection", "rate_limit"))
+            silent = error.kind in ("connection", "rate_limit") and none_since
+            # One call that alone is refused or dropped says nothing of the others.
+            everyone = endpoint.successes == 0 or len(endpoint.silenced) > 1 or _never_made(error)
+            fatal = endpoint.failed >= FAILED or (silent and everyone)
             if (error.retry_after or 0.0) > LONGEST_WAIT:
                 fatal, message = True, f"{_sentence(message)} The server asks to come back in {error.retry_after:.0f} s."
             elif attempts.put_off and (silence := self.limiter.silence(endpoint)) >= PATIENCE:
-                fatal, message = True, f"{_sentence(message)} Nothing was answered for {silence:.0f} s."
+                fatal, message = everyone, f"{_sentence(message)} Nothing was answered for {silence:.0f} s."
         return CallFailed(error.kind, message, usage=attempts.usage, fatal=fatal, model=model.name)
 
     # ---- one attempt
@@ -417,9 +420,12 @@ class Gate:
 
     def _note(self, error: CallError, endpoint: Endpoint, place: Place, attempts: _Attempts, answers: int) -> None:
         """Tells the limiter what the failure says about the endpoint, which had given `answers` when the attempt began."""
-        # A server that served and now drops call after call is down for a while: one that asks for patience, in its way.
+        if error.kind in ("rate_limit", "connection"):
+            endpoint.silenced.add(attempts.key)
+        # A server that served and now is not there, or drops one call after another, is down for a while: that asks for
+        # patience as a refusal does. One that drops the same call again and again may be unable to bear it.
         down = error.kind == "connection" and 0 < answers == endpoint.successes
-        if error.kind == "rate_limit" or down:
+        if error.kind == "rate_limit" or (down and (_never_made(error) or len(endpoint.silenced) > 1)):
             attempts.refuse(endpoint.successes)
             after = error.retry_after if (error.retry_after or 0.0) <= LONGEST_WAIT else None
             self.limiter.trouble(endpoint, place, retry_after=after)
@@ -569,6 +575,11 @@ def _priority(prompt: Prompt[Any], attempts: _Attempts) -> int:
     if prompt.role != "reader":
         return 0
     return 1 if attempts.usage.calls else 2
+
+
+def _never_made(error: CallError) -> bool:
+    """Whether the error is of a connection that was never made: it costs one call and no tokens."""
+    return error.kind == "connection" and isinstance(error.usage, Usage) and error.usage.input_tokens == 0
 
 
 def _sentence(text: str) -> str:

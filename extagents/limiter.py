@@ -47,6 +47,7 @@ class Endpoint:
     paused_until: float = float("-inf")
     refusals: int = 0  # round trips that ended in a refusal since the last success
     silent_since: float = float("inf")  # first refusal or dropped call since the last success
+    silenced: set[str] = field(default_factory=set)  # calls refused or dropped since
     successes: int = 0
     reached: bool = False  # whether it ever answered anything, be it a refusal
     unreached: int = 0  # consecutive calls that found no server
@@ -127,6 +128,7 @@ class Limiter:
         self._give(endpoint, place.tokens)
         endpoint.refusals = endpoint.unreached = endpoint.failed = 0
         endpoint.silent_since = float("inf")
+        endpoint.silenced.clear()
         endpoint.reached = True
         endpoint.successes += 1
         self._admit(endpoint)

@@ -21,10 +21,18 @@ class FaultyModel:
 
     `rates` maps an error kind to its share of all attempts (0 to 1, together at most 1). `malformed` and `truncated` come
     as unusable text, the others as the error itself, before the inner model is asked. Which attempt fails depends on
-    `seed`, the prompt and the number of the attempt only. `faults` counts what was injected.
+    `seed`, the prompt (or what `key` makes of it) and the number of the attempt only. `faults` counts what was injected.
     """
 
-    def __init__(self, inner: Model, *, seed: int = 0, rates: Mapping[str, float], retry_after: float | None = None) -> None:
+    def __init__(
+        self,
+        inner: Model,
+        *,
+        seed: int = 0,
+        rates: Mapping[str, float],
+        retry_after: float | None = None,
+        key: Callable[[Prompt[Any]], str] | None = None,
+    ) -> None:
         unknown = set(rates) - set(get_args(CallErrorKind))
         if unknown or sum(rates.values()) > 1.0:
             raise ValueError(f"rates must be shares of known error kinds, not {dict(rates)}")
@@ -33,6 +41,7 @@ class FaultyModel:
         self.faults: Counter[str] = Counter()
         self._seed = seed
         self._retry_after = retry_after
+        self._key = key or _asked
         self._attempts: Counter[bytes] = Counter()
 
     @property
@@ -72,8 +81,7 @@ class FaultyModel:
         await self.inner.aclose()
 
     def _fault(self, prompt: Prompt[Any]) -> CallErrorKind | None:
-        text = "\x1f".join(f"{message.role}\x1e{message.content}" for message in prompt.messages)
-        key = hashlib.blake2b(text.encode(), digest_size=16).digest()
+        key = hashlib.blake2b(self._key(prompt).encode(), digest_size=16).digest()
         self._attempts[key] += 1
         draw = hashlib.blake2b(f"{self._seed}:{self._attempts[key]}:".encode() + key, digest_size=8).digest()
         chance = int.from_bytes(draw) / 2**64
@@ -82,3 +90,7 @@ class FaultyModel:
             if chance < 0:
                 return kind  # type: ignore[return-value]
         return None
+
+
+def _asked(prompt: Prompt[Any]) -> str:
+    return "\x1f".join(f"{message.role}\x1e{message.content}" for message in prompt.messages)

@@ -385,9 +385,14 @@ async def test_an_endpoint_never_reached_fails_fast_for_everybody() -> None:
     assert "--base-url" in error.hint
 
 
-async def test_a_server_that_goes_away_for_a_minute_costs_no_call() -> None:
+def gone() -> CallError:
+    """Nobody listens any more."""
+    return CallError("connection", "refused", usage=Usage(calls=1))
+
+
+async def test_a_server_that_is_not_there_for_a_minute_costs_no_call() -> None:
     waits = Waits()
-    model = ScriptedModel(lambda _: CallError("connection", "gone") if 100.0 < waits.now < 160.0 else VERDICT)
+    model = ScriptedModel(lambda _: gone() if 100.0 < waits.now < 160.0 else VERDICT)
     the_gate = gate(model, waits=waits)
     await the_gate.call(prompt(), Account("run"))
     waits.now += 1
@@ -395,9 +400,20 @@ async def test_a_server_that_goes_away_for_a_minute_costs_no_call() -> None:
     assert waits.now < 165.0
 
 
+async def test_a_server_that_drops_every_call_for_a_minute_costs_no_call() -> None:
+    waits = Waits()
+    model = ScriptedModel(lambda _: CallError("connection", "broke") if 100.0 < waits.now < 160.0 else VERDICT)
+    the_gate = gate(model, waits=waits)
+    await the_gate.call(prompt(), Account("run"))
+    waits.now += 1
+    called = await asyncio.gather(*(the_gate.call(prompt(f"q{n}"), Account("run")) for n in range(8)))
+    assert all(one.output == VERDICT for one in called)
+    assert waits.now < 175.0
+
+
 async def test_a_server_that_goes_away_for_good_is_given_up_after_two_minutes() -> None:
     waits = Waits()
-    model = ScriptedModel(lambda _: CallError("connection", "gone") if waits.now > 100.0 else VERDICT)
+    model = ScriptedModel(lambda _: gone() if waits.now > 100.0 else VERDICT)
     the_gate = gate(model, waits=waits)
     await the_gate.call(prompt(), Account("run"))
     waits.now += 1
@@ -405,6 +421,18 @@ async def test_a_server_that_goes_away_for_good_is_given_up_after_two_minutes() 
         await the_gate.call(prompt("another"), Account("run"))
     assert caught.value.fatal
     assert 120.0 <= waits.now - 101.0 <= 125.0
+
+
+@pytest.mark.parametrize("kind", ["connection", "rate_limit"])
+async def test_a_call_that_is_dropped_or_refused_with_nobody_beside_it_fails_alone(kind: Any) -> None:
+    model = ScriptedModel(lambda call: CallError(kind, "no") if call.messages[-1].content == "bad" else VERDICT)
+    the_gate = gate(model)
+    await the_gate.call(prompt(), Account("run"))
+    with pytest.raises(CallFailed) as caught:
+        await the_gate.call(prompt("bad"), Account("run"))
+    assert not caught.value.fatal
+    assert kind != "connection" or len(model.calls) == 7
+    assert (await the_gate.call(prompt("good"), Account("run"))).output == VERDICT
 
 
 async def test_a_prompt_that_breaks_the_connection_fails_alone_after_six_attempts() -> None:
