@@ -36,6 +36,7 @@ REFUSALS_PER_ATTEMPT = 5  # a refusal for load says "later", not "no": it uses u
 PATIENCE = 120.0  # seconds without one answer, after which an endpoint that refuses or drops every call is given up
 LONGEST_WAIT = 600.0  # seconds: a server that wants to be left alone for longer is given up at once
 MOODS = 3  # tries of a call whose answer was withheld, or is no answer at all: it may be a mood
+TOO_LONG = 2  # tries of a call that the server calls too long; a reader's is split instead
 TIMEOUT_WEIGHT = 2  # attempts that one without an answer in time counts as: it costs more than any other
 UNREACHED = 3  # connection failures in a row, none having ever succeeded, after which the endpoint counts as out of reach
 FAILED = 8  # calls in a row given up for good, or never answered usably, after which the next will not fare better
@@ -53,7 +54,7 @@ _HINTS: dict[CallErrorKind, str] = {
     "content_filter": "The provider withheld the answer; another model may not.",
     "bad_request": "Check that the endpoint speaks the OpenAI chat completions API and serves this model.",
 }
-_MOODS = ("malformed", "content_filter")
+_MOODS = ("malformed", "content_filter", "context_length")
 _PASSING_FOR_GOOD = ("rate_limit", "server", "timeout", "connection", "bad_request")
 
 
@@ -167,6 +168,11 @@ class Gate:
     def upper_bound(self, prompt: Prompt[Any]) -> Amount:
         """The most that one attempt of this call can cost. Its cost is 0 until `describe` has told the prices."""
         return Amount.of(self._bound(prompt, self.model(prompt.role)))
+
+    def tight_bound(self, prompt: Prompt[Any]) -> Amount:
+        """The same, counted where the model's own encoding is at hand: what is reserved where the plain bound is too much."""
+        model = self.model(prompt.role)
+        return Amount.of(self._counted(prompt, model, self._bound(prompt, model)))
 
     async def call(
         self,
@@ -310,6 +316,8 @@ class Gate:
         def again(error: BaseException) -> bool:
             if not isinstance(error, CallError) or (error.retry_after or 0.0) > LONGEST_WAIT:
                 return False
+            if error.kind == "context_length":
+                return prompt.role != "reader" and attempts.moods < TOO_LONG
             return error.passing or (error.kind in _MOODS and attempts.moods < MOODS)
 
         retrying = AsyncRetrying(stop=enough, wait=wait, sleep=sleep, retry=retry_if_exception(again), reraise=True)

@@ -214,8 +214,17 @@ async def test_what_passes_is_tried_again(kind: Any) -> None:
 async def test_what_does_not_pass_is_raised_at_once(kind: Any, fatal: bool) -> None:
     model = failing(99, lambda: CallError(kind, "no"))
     with pytest.raises(CallFailed) as caught:
-        await gate(model).call(prompt(), Account("run"))
+        await gate(model).call(prompt(role="reader"), Account("run"))
     assert (caught.value.kind, caught.value.fatal, len(model.calls)) == (kind, fatal, 1)
+
+
+async def test_a_call_that_is_too_long_and_cannot_be_split_is_tried_once_more() -> None:
+    called = await gate(failing(1, lambda: CallError("context_length", "no"))).call(prompt(), Account("run"))
+    assert called.usage.calls == 2
+    model = failing(99, lambda: CallError("context_length", "no"))
+    with pytest.raises(CallFailed):
+        await gate(model).call(prompt(), Account("run"))
+    assert len(model.calls) == 2
 
 
 @pytest.mark.parametrize("kind", ["content_filter", "malformed"])
@@ -243,7 +252,7 @@ async def test_where_showing_what_was_wrong_is_too_long_the_call_is_asked_as_it_
     model = ScriptedModel(lambda _: next(replies))
     the_gate = gate(model)
     await the_gate.call(prompt(), Account("run"))
-    assert (await the_gate.call(prompt("another"), Account("run"))).output == VERDICT
+    assert (await the_gate.call(prompt("another", role="reader"), Account("run"))).output == VERDICT
     assert model.calls[-1].messages == model.calls[1].messages
 
 
