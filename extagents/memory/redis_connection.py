@@ -177,7 +177,7 @@ class RedisConnection:
         """Whether what went wrong may pass, and is worth waiting for."""
         if isinstance(error, BusyLoadingError):
             self._reached = True
-        if isinstance(error, AuthenticationError) or untrusted(error):
+        if isinstance(error, AuthenticationError) or (untrusted(error) and not self._reached):
             return False
         # What was the primary once will have a successor; what never was is a wrong address.
         if not isinstance(error, (*LOST, *MOVING, MovedError)) and not (self._written and stale(error)):
