@@ -47,6 +47,9 @@ class SecretUrl(str):
 
     __slots__ = ()
 
+    def __new__(cls, url: str) -> Self:
+        return super().__new__(cls, str.__str__(url))
+
     def __repr__(self) -> str:
         return repr(shown(self))
 

@@ -1,4 +1,4 @@
-"""Every test runs without a network but loopback, without keys, and with folders of its own."""
+"""Every test runs without a network but loopback, with a key that may come to light nowhere, and with folders of its own."""
 
 from __future__ import annotations
 
@@ -10,6 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import sentinels
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.pluginmanager.register(sentinels)
 
 
 class NetworkBlocked(RuntimeError):
@@ -60,11 +65,12 @@ def _no_network() -> Iterator[None]:
 
 @pytest.fixture(autouse=True, scope="session")
 def _own_folders(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """A data and a cache folder for the session; no setting and no key from the caller's environment."""
+    """A data and a cache folder for the session; no setting and no key from the caller's environment, but the sentinel."""
     patch = pytest.MonkeyPatch()
     for name in list(os.environ):
         if name.startswith(("EXTAGENTS_", "OPENAI_", "LANGCHAIN_", "LANGSMITH_")) and not name.startswith("EXTAGENTS_TEST_"):
             patch.delenv(name)
+    patch.setenv("EXTAGENTS_API_KEY", sentinels.API_KEY)
     home: Path = tmp_path_factory.mktemp("home")
     patch.setenv("EXTAGENTS_DATA", str(home / "data"))
     patch.setenv("EXTAGENTS_CACHE", str(home / "cache"))

@@ -38,7 +38,8 @@ def test_without_a_model_it_is_ready_and_says_how_to_get_one(cli):
         (["--memory", "mysql://localhost"], "memory", "sqlite:///PATH"),
     ],
 )
-def test_what_cannot_work_is_marked_with_a_way_out(cli, options, name, said):
+def test_what_cannot_work_is_marked_with_a_way_out(cli, monkeypatch, options, name, said):
+    monkeypatch.delenv("EXTAGENTS_API_KEY")
     ran = cli("doctor", "--json", *options)
     found = checks(ran)[name]
     assert ran.status == 1

@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 
 import pytest
+from sentinels import PLAIN_PASSWORD
 
 from extagents.testing.redis_server import URL_VARIABLE, RedisServer
 
@@ -17,5 +18,5 @@ def redis_url() -> Iterator[str]:
     if given:
         yield given
         return
-    with RedisServer() as server:
-        yield server.url
+    with RedisServer(password=PLAIN_PASSWORD) as server:
+        yield server.url.replace("://", f"://:{PLAIN_PASSWORD}@")

@@ -11,7 +11,8 @@ from langchain_core.language_models.chat_models import BaseChatModel
 from langchain_core.language_models.fake_chat_models import GenericFakeChatModel
 from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
-from pydantic import Field
+from pydantic import Field, SecretStr
+from sentinels import OTHER_KEY as KEY
 
 from extagents.errors import CallError
 from extagents.gate import Account, Gate
@@ -21,7 +22,6 @@ from extagents.types import PlannerInput, Verdict
 
 VERDICT = Verdict(answerable=True, answer="Guido", confidence=0.9, facts=[1], queries=[])
 TEXT = VERDICT.model_dump_json()
-KEY = "sk-sentinel-0123456789abcdef"
 COUNTED: Any = {"input_tokens": 90, "output_tokens": 7, "total_tokens": 97, "input_token_details": {"cache_read": 64}}
 
 
@@ -38,6 +38,7 @@ def prompt() -> Prompt[Verdict]:
 class Chat(BaseChatModel):
     """Gives what it was told to, and notes what it was given."""
 
+    provider_api_key: SecretStr = SecretStr(KEY)
     reply: Any
     max_tokens: int = 10
     max_retries: int = 3

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from pydantic import SecretStr
+from sentinels import API_KEY
 
 from extagents.errors import CallError, SettingsError
 from extagents.gate import Account, CallFailed, Gate
@@ -22,7 +23,7 @@ from extagents.types import PlannerInput, Reading, Verdict
 
 VERDICT = Verdict(answerable=True, answer="Guido", confidence=0.9, facts=[1], queries=[])
 TEXT = VERDICT.model_dump_json()
-KEY = "sk-sentinel-0123456789abcdef"
+KEY = API_KEY
 
 
 @pytest.fixture(autouse=True)
