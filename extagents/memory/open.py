@@ -67,7 +67,7 @@ def open_memory(url: str | Path | Memory | None, *, tenant: str = "default") -> 
 
 
 def _sqlite_path(url: str) -> Path | None:
-    rest = url.partition("://")[2]
+    rest = SecretUrl(url.partition("://")[2])
     if rest in ("", "/"):
         raise SettingsError(
             f"The memory URL {shown(url)!r} names no file.", hint="Give sqlite:///PATH, or memory:// for none on disk."

@@ -20,7 +20,7 @@ from extagents.models.failures import call_error, clean, message_of, status_of
 from extagents.models.known import known
 from extagents.models.schema import strict_schema
 from extagents.models.thinking import ThinkingFilter, split_thinking
-from extagents.redaction import Cutter, SecretUrl
+from extagents.redaction import Cutter, SecretUrl, unframed
 from extagents.types import Plain, Prices, Usage
 
 if TYPE_CHECKING:
@@ -63,10 +63,10 @@ class OpenAICompatible:
         seed: int | None = 0,
         extra_body: Mapping[str, Any] | None = None,
     ) -> None:
-        url = SecretUrl((base_url or os.environ.get("OPENAI_BASE_URL") or OPENAI).rstrip("/"))
+        base_url = url = SecretUrl((base_url or os.environ.get("OPENAI_BASE_URL") or OPENAI).rstrip("/"))
         if not re.match(r"https?://[^/\s]+", url):
             raise SettingsError(f"{url!r} is no base URL.", hint="Give one like http://localhost:8000/v1.")
-        key = _stripped(api_key)
+        api_key = key = _stripped(api_key)
         if url.secret:
             raise SettingsError(
                 "The base URL holds a user, a password or a query.", hint="Give what it needs as OPENAI_API_KEY."
@@ -121,8 +121,8 @@ class OpenAICompatible:
                 if on_delta is not None:
                     return await self._stream(body, prompt, timeout, on_delta)
                 return await self._whole(body, prompt, timeout)
-            except CallError:
-                raise
+            except CallError as error:
+                raise unframed(error) from None  # the frames hold what the endpoint said, word for word
             except Exception as error:  # noqa: BLE001 - the edge: whatever a client library raises becomes a CallError
                 if not self._adapts(error, sent):
                     raise call_error(error, secrets=(self._key.get_secret_value(),), where=self._url) from None

@@ -32,6 +32,8 @@ def resolve(
     `window` is in tokens, `prices` in USD per million tokens; `base_url`, `api_key` and `seed` are for models named by a
     string. Raises `SettingsError` for a name that means nothing, a missing key or a missing package.
     """
+    base_url = base_url if base_url is None else SecretUrl(base_url)
+    api_key = SecretStr(api_key) if isinstance(api_key, str) else api_key
     if isinstance(model, str):
         return _named(model.strip(), base_url=base_url, api_key=api_key, window=window, prices=prices, seed=seed)
     if isinstance(model, Model):
@@ -47,7 +49,7 @@ def _named(
     text: str,
     *,
     base_url: str | None,
-    api_key: SecretStr | str | None,
+    api_key: SecretStr | None,
     window: int | None,
     prices: Prices | None,
     seed: int | None,
@@ -98,7 +100,7 @@ def _langchain(
     name: str,
     *,
     base_url: str | None,
-    api_key: SecretStr | str | None,
+    api_key: SecretStr | None,
     window: int | None,
     prices: Prices | None,
     seed: int | None,
@@ -113,13 +115,10 @@ def _langchain(
     from extagents.models.failures import clean
     from extagents.models.langchain import LangChainModel
 
-    key = SecretStr(api_key) if isinstance(api_key, str) else api_key
-    url = SecretUrl(base_url or "")
-
     def made() -> Any:  # what holds the key in the open stays in a frame of its own
         options: dict[str, Any] = {"max_retries": 0}
-        options.update({"base_url": url.get_secret_value()} if url else {})
-        options.update({"api_key": key.get_secret_value()} if key is not None and key.get_secret_value() else {})
+        options.update({"base_url": SecretUrl(base_url).get_secret_value()} if base_url else {})
+        options.update({"api_key": key} if (key := _plain(api_key)) else {})
         options.update({"seed": seed, "temperature": 0} if provider == "openai" and seed is not None else {})
         return init_chat_model(served, model_provider=provider, **options)
 
@@ -131,9 +130,12 @@ def _langchain(
             f"{text} needs a package that is not installed.", hint=f"Install it: pip install {package}"
         ) from None
     except Exception as error:  # noqa: BLE001 - the edge: a missing key or an unknown provider, in the library's own words
-        secrets = [key.get_secret_value()] if key is not None else []
-        reason = clean(str(error), secrets)
+        reason = clean(str(error), [_plain(api_key)])
         raise SettingsError(
             f"{text} cannot be set up: {reason}", hint="Check the provider, the model's name and its key."
         ) from None
     return LangChainModel(chat, name=text, window=window, prices=prices)
+
+
+def _plain(key: SecretStr | None) -> str:
+    return "" if key is None else key.get_secret_value()
