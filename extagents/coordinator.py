@@ -564,13 +564,19 @@ class Coordinator:
     ) -> Workspace:
         """Loads the input, settles window and budget, takes the run's lease, and makes its workspace."""
         from extagents.memory.lease import hold
+        from extagents.workspace import Halted
 
         started, seen, budget = time.monotonic(), self._interrupts, self.settings.budget
         deadline = None if budget.seconds is None else started + budget.seconds
         end_of_run.set(deadline)
         memory, gate = await self._open_memory(), await self._open_gate()
-        corpus = await self._load(request.over, await gate.describe("reader"), on_event, seen=seen, deadline=deadline)
-        window, unknown = await self._window(gate)
+        try:
+            async with asyncio.timeout_at(deadline):  # a server may hang when it is asked what it serves
+                info = await gate.describe("reader")
+                window, unknown = await self._window(gate)
+        except TimeoutError:
+            raise Halted("deadline") from None
+        corpus = await self._load(request.over, info, on_event, seen=seen, deadline=deadline)
         holding = await hold(memory, run_id, self.settings.lease_seconds)
         try:
             workspace = await self._workspace(request, run_id, on_event, holding, corpus, window, started, deadline)

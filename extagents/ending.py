@@ -7,12 +7,17 @@ from typing import Any
 
 from extagents import confidence, events
 from extagents.agents import fusion
-from extagents.agents.reasoner import Judgement
+from extagents.agents.reasoner import Judgement, Ladder
 from extagents.errors import StoreError
 from extagents.gate import CallFailed, Stop
 from extagents.types import Answer, Candidate, Coverage
 from extagents.workspace import Workspace
 from extagents.writing import write
+
+NOTHING_SO_FAR = "Nothing found so far."
+UNJUDGED = "The run ended before the model had judged what was found. Most relevant seemed:"
+MOST_QUOTED = 300  # characters of a quote in a notice
+BY_WORDS = "The run ended before the model had judged what was found; the answer was taken from it by words alone."
 
 
 async def fuse(workspace: Workspace) -> Answer:
@@ -150,9 +155,26 @@ async def _last_judgement(workspace: Workspace) -> Judgement:
     if paid.answer and paid.verified:
         return paid
     try:
-        return await ladder.last(workspace.ledger.ranked)
+        last = await ladder.last(workspace.ledger.ranked)
     except (Stop, CallFailed):
-        return judgement
+        last = judgement
+    if last.rungs or judgement.rungs:  # somebody has judged what was found, or a part of it
+        return last
+    return await _by_words(workspace, ladder)
+
+
+async def _by_words(workspace: Workspace, ladder: Ladder) -> Judgement:
+    """What the words of the facts alone say, where the run ended before the model had judged any of them."""
+    from extagents.models.extractive import ExtractiveModel
+
+    judgement = await ladder.by_words(workspace.ledger.ranked, ExtractiveModel())
+    best = next(iter(ladder.fitting(workspace.ledger.ranked)), None)
+    if judgement.answer and judgement.verified:
+        workspace.notice(BY_WORDS)
+    elif best is not None:
+        quote = " ".join(best.quote.split())
+        workspace.notice(f'{UNJUDGED} "{quote[:MOST_QUOTED]}" ({best.title or best.document})')
+    return judgement
 
 
 def _unwritten(workspace: Workspace) -> fusion.Outcome:

@@ -17,7 +17,7 @@ from extagents.agents.calls import Desk, gather
 from extagents.answers import all_stand_in, compatible, fits, quotable, same, stands_in, translated
 from extagents.gate import BudgetEnded, CallFailed
 from extagents.memory.ledger import fact_tokens
-from extagents.models.base import Prompt
+from extagents.models.base import Model, Prompt
 from extagents.types import AnswerType, Fact, Kind, ReasonerInput, TermStatistics, Verdict
 
 OVERHEAD = 900  # tokens of the prompt without facts, at most
@@ -103,6 +103,12 @@ class Ladder:
         prompts_of = ((facts[:size], self.prompt(facts[:size]).messages[-1].content) for size in sizes(len(facts)) if facts)
         known = [Rung(shown, self._verdicts[text]) for shown, text in prompts_of if text in self._verdicts]
         return self._decided(known)
+
+    async def by_words(self, ranked: Sequence[Fact], model: Model) -> Judgement:
+        """The verdict of a model that needs no gate, being in this process: what the words of the facts alone say."""
+        facts = self.fitting(ranked)
+        verdict = (await model.complete(self.prompt(facts))).output if facts else None
+        return self._decided([] if verdict is None else [Rung(facts, verdict)])
 
     def _decided(self, rungs: Sequence[Rung]) -> Judgement:
         return decide(rungs, self.kind, self.answer_type, checked=self.checked)
