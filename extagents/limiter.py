@@ -2,7 +2,8 @@
 
 Additive increase, multiplicative decrease (Chiu and Jain 1989), as in TCP: an endpoint starts at its cap, is halved at
 most once per round trip when it refuses or does not answer in time (a few scattered refusals are no sign of load and cut
-nothing), and gets a place back with every success while it is short of places. `Retry-After` holds for every call to that
+nothing), and gets a place back with every success while it is short of places: one a round trip where it has been refused at
+about that limit before. `Retry-After` holds for every call to that
 endpoint. It also knows whether an endpoint was ever reached.
 """
 
@@ -19,6 +20,9 @@ Clock = Callable[[], float]
 
 SCATTERED = 0.08  # share of refused calls up to which refusals are an endpoint's mood, not its load: no cut
 WINDOW = 32  # calls, at least, over which that share is taken
+KNOWN = 2  # cuts in a row at about the same limit, with answers between them, after which that limit is the endpoint's own
+SAME = 1.5  # factor between two limits that are about the same
+NEAR = 0.75  # of a known limit, from which on places come back one a round trip and no faster
 LONGEST_PAUSE = 2.0  # seconds between probes of an endpoint that refuses everything and says nothing about when to return
 
 
@@ -43,6 +47,8 @@ class Endpoint:
     answers: float = 0.0  # recent calls that were answered, and that were refused: older ones count ever less
     troubles: float = 0.0
     good: float = 0.0  # the limit that calls last succeeded under before they were refused
+    level: float = 0.0  # the limit at the last cut
+    again: int = 0  # cuts in a row at about that limit
     fresh: bool = True  # whether a call begun after the last cut has succeeded
     paused_until: float = float("-inf")
     refusals: int = 0  # round trips that ended in a refusal since the last success
@@ -113,13 +119,14 @@ class Limiter:
         self._count(endpoint, answer=1.0)
         if not endpoint.fresh and place.started >= endpoint.cut_at:
             endpoint.fresh = True
-            # The first answer after a storm: growing from one place again would take a round trip a doubling.
-            endpoint.limit = max(endpoint.limit, endpoint.good / 2)
-            if endpoint.token_limit is not None:
-                endpoint.token_limit = max(endpoint.token_limit, endpoint.limit * place.tokens)
+            if endpoint.again < KNOWN:
+                # The first answer after a storm: growing from one place again would take a round trip a doubling.
+                endpoint.limit = max(endpoint.limit, endpoint.good / 2)
+                if endpoint.token_limit is not None:
+                    endpoint.token_limit = max(endpoint.token_limit, endpoint.limit * place.tokens)
         short = endpoint.limit < endpoint.cap or endpoint.token_limit is not None
         if short and (endpoint.waiting or endpoint.in_flight >= int(endpoint.limit)):
-            step = 2.0 if endpoint.limit < endpoint.good / 2 else 1.0
+            step = self._step(endpoint)
             endpoint.limit = min(float(endpoint.cap), endpoint.limit + step)
             if endpoint.token_limit is not None:
                 endpoint.token_limit += step * place.tokens
@@ -139,6 +146,9 @@ class Limiter:
         self._count(endpoint, trouble=1.0)
         heavy = endpoint.troubles > SCATTERED * (endpoint.troubles + endpoint.answers)
         if heavy and place.started >= endpoint.cut_at:
+            same = endpoint.level / SAME <= endpoint.limit <= endpoint.level * SAME
+            endpoint.again = endpoint.again + 1 if same and not endpoint.refusals else 0
+            endpoint.level = endpoint.limit
             if endpoint.fresh:
                 endpoint.good, endpoint.fresh = endpoint.limit, False
             endpoint.limit = max(1.0, min(endpoint.limit, float(endpoint.in_flight)) / 2)
@@ -181,6 +191,14 @@ class Limiter:
                 future.cancel()
 
     # ---- inside
+
+    def _step(self, endpoint: Endpoint) -> float:
+        """By how much a success raises the limit: fast after a storm, slowly where the endpoint's own limit is near."""
+        if endpoint.again >= KNOWN and endpoint.limit > SAME * endpoint.level:
+            endpoint.again = 0  # it bears more than it did
+        if endpoint.again >= KNOWN:
+            return 1.0 / endpoint.limit if endpoint.limit >= NEAR * endpoint.level else 1.0
+        return 2.0 if endpoint.limit < endpoint.good / 2 else 1.0
 
     def _count(self, endpoint: Endpoint, *, answer: float = 0.0, trouble: float = 0.0) -> None:
         endpoint.answers += answer

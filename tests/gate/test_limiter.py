@@ -203,3 +203,35 @@ async def test_scattered_refusals_leave_most_of_the_speed(clock: Clock) -> None:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
     assert done > 0.9 * 256 * 20
+
+
+async def test_an_endpoint_that_bears_few_calls_is_hardly_ever_asked_for_more(clock: Clock) -> None:
+    limiter = Limiter(64, clock=clock, sleep=clock.sleep)
+    endpoint = limiter.endpoint("a")
+    bears, seconds = 8, 0.05
+    in_flight = answered = refused = 0
+
+    async def lane(number: int) -> None:
+        nonlocal in_flight, answered, refused
+        while True:
+            place = await limiter.acquire(endpoint, 1000)
+            in_flight += 1
+            if in_flight > bears:
+                await clock.sleep(0.002)
+                in_flight, refused = in_flight - 1, refused + 1
+                limiter.trouble(endpoint, place)
+                await clock.sleep(0.5 + number / 256)
+            else:
+                await clock.sleep(seconds * (0.8 + 0.4 * number / 128))
+                in_flight, answered = in_flight - 1, answered + 1
+                limiter.success(endpoint, place)
+
+    tasks = [asyncio.create_task(lane(number)) for number in range(128)]
+    await clock.advance(2.0)
+    answered = refused = 0
+    await clock.advance(8.0)
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    assert answered > 0.85 * bears * 8.0 / seconds
+    assert refused < 0.15 * answered
