@@ -99,6 +99,10 @@ async def measure(
         "confidence": answer.confidence if answer else 0.0,
         "rounds": answer.coverage.rounds if answer else 0,
         "read": answer.coverage.tokens_read / max(1, answer.coverage.tokens) if answer else 0,
+        "answered": answer is not None and answer.answered,
+        "failed_shards": answer.coverage.failed if answer else 0,
+        "shards": answer.coverage.shards if answer else 0,
+        "retries": answer.usage.retries if answer else 0,
         "cited_gold": len(cited & gold),
         "cited": len(cited),
         "gold": len(gold),
@@ -129,6 +133,10 @@ def summary(rows: list[dict[str, Any]]) -> dict[str, Any]:
         "citation_precision": round(hit / max(1, cited), 3),
         "citation_recall": round(hit / max(1, sum(row["gold"] for row in rows)), 3),
         "seconds": round(sum(row["seconds"] for row in rows) / n, 2),
+        "answered": sum(row["answered"] for row in rows),
+        "shards": sum(row["shards"] for row in rows),
+        "failed_shards": sum(row["failed_shards"] for row in rows),
+        "retries": sum(row["retries"] for row in rows),
         "failed": sum(row["failure"] is not None for row in rows),
     }
 
