@@ -54,8 +54,9 @@ def request_of(
     if schema is not None and not (isinstance(schema, type) and issubclass(schema, BaseModel)):
         raise InputError("The schema is no pydantic model class.", hint="Give a subclass of pydantic.BaseModel.")
     turns = tuple(_turn(turn) for turn in history)
-    named = None if run is None else _sendable(run)
-    return Request(_sendable(question).strip(), over, _sendable(instructions).strip(), turns, schema, named, resume)
+    if run is not None and run != _sendable(run):  # changed to what can be stored, it might be another run's name
+        raise InputError(f"The run's name {run!r} is no text: it holds lone surrogates.", hint="Give another name.")
+    return Request(_sendable(question).strip(), over, _sendable(instructions).strip(), turns, schema, run, resume)
 
 
 def compress_request(question: str, over: Any, tokens: int, granularity: Granularity, run: str | None, resume: bool) -> Request:
