@@ -10,7 +10,7 @@ from __future__ import annotations
 import random
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -24,6 +24,7 @@ from extagents.memory.lease import live
 POINTS = sized(6, 100)  # for each kind of store
 BY_TIME = 0.35  # of the points
 TWICE = 0.2  # of the points: the resumed run is killed, too
+TURNS = 8  # that are tried where a run is over before its kill
 MOST_DELAY = 0.004  # seconds between an event and the kill that it sets off
 # In the short size, so many of the scenarios: those with the most phases, and none that takes long.
 CHOSEN = SCENARIOS if FULL else ("unsure", "iterative", "single", "survey")
@@ -136,15 +137,26 @@ class Course:
         return self.killed[0].calls - self.left.calls + later
 
 
+def killed_at(servant: Servant, point: Point, memory: str, tenant: str) -> Child:
+    """A run that was killed at the point, unless it was over by then."""
+    if point.event:
+        kill = {"event": point.event, "nth": point.nth, "delay": point.delay}
+        return servant.start(point.scenario, memory, tenant=tenant, kill=kill).end()
+    first = servant.start(point.scenario, memory, tenant=tenant)
+    first.over(point.seconds)
+    return first.kill()
+
+
 def ran(servant: Servant, point: Point, memory: str) -> Course:
     """Begins a run, kills it at the point, and goes on with it to the end."""
-    tenant = f"point {point.number}"
-    kill = {"event": point.event, "nth": point.nth, "delay": point.delay}
-    first = servant.start(point.scenario, memory, tenant=tenant, **({"kill": kill} if point.event else {}))
-    if not point.event:
-        first.over(point.seconds)
-        first.kill()
-    killed = [first.end()]
+    for turn in range(TURNS):
+        tenant = f"point {point.number}, {turn}"
+        first = killed_at(servant, point, memory, tenant)
+        if first.answer is None:
+            break
+        # It was faster than its kill: once more, and earlier.
+        point = replace(point, nth=max(1, point.nth // 2), delay=0.0, seconds=point.seconds / 2)
+    killed = [first]
     left = kept_in(memory, tenant)
     how = point.how if left.record is not None else "ask again"  # what was never begun is not there to be resumed
     if point.again:
@@ -158,8 +170,8 @@ def hit_by(child: Child) -> set[str]:
     """The phases that a kill hit: what was under way, and what had just begun or ended."""
     if child.answer is not None:
         return set()
-    told = [one["event"] for one in child.told]
-    return set(child.under_way()) | {told[-1].partition(" ")[2]} - {""}
+    last = child.told[-1]["event"]
+    return set(child.under_way()) | {last.partition(" ")[2] or "load"}
 
 
 def problems(course: Course, whole: Undisturbed) -> Iterator[str]:
@@ -227,6 +239,6 @@ def test_a_run_killed_anywhere_ends_as_if_it_had_not_been(
         failures=len(failures),
     )
     assert not failures, f"{len(failures)} in {len(chosen)} points:\n" + "\n".join(failures[:20])
-    assert hit_at_all >= 0.8 * len(chosen)
+    assert hit_at_all == len(chosen)
     if FULL:
         assert phases <= set(hits), f"never hit: {phases - set(hits)}"
