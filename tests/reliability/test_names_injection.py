@@ -22,9 +22,7 @@ from extagents.testing.endpoint import FakeEndpoint, refusal
 from extagents.testing.redis_server import RedisServer
 
 ACTS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")  # on a terminal, or ends a line
-EVIL = (
-    "a\x1b[31m\x9b2J\x1b]0;owned\x07\tdone\t2026-01-01 00:00\tforged\r\nerror: forged\n\u2028notice: forged\x85\u202e\x00{0}[/]"
-)
+EVIL = "a\x1b[31m\x9b2J\x1b]0;owned\x07\tdone\t2026-01-01 00:00\tforged\r\nerror: forged\n\u2028notice: forged\x85\u202e\x00[/]"
 FACT = "The Meridian archive was founded in 1974 by Ilse Brandt."
 QUESTION = "Who founded the Meridian archive?"
 Said = tuple[int, str, str]
@@ -139,7 +137,7 @@ def test_nothing_that_a_user_or_a_document_writes_forges_a_line_or_acts_on_a_ter
     ids=map(str, range(16)),
 )
 def test_every_error_is_one_line(
-    arguments: tuple[str, ...], said: Callable[..., Said], tmp_path: Path, monkeypatch: Any
+    arguments: tuple[str, ...], said: Callable[..., Said], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "a.md").write_text(FACT, encoding="utf-8")
     monkeypatch.chdir(tmp_path)
