@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from extagents.coordinator import Coordinator
     from extagents.corpus.corpus import Corpus
     from extagents.errors import (
+        BudgetTooSmall,
         ExtAgentsError,
         InputError,
         ModelError,
@@ -38,6 +39,7 @@ __version__ = "0.1.0"
 __all__ = [
     "Answer",
     "Budget",
+    "BudgetTooSmall",
     "Citation",
     "Compressed",
     "Coordinator",
@@ -77,6 +79,7 @@ _HOME = {
     "coordinator": ("Coordinator",),
     "corpus.corpus": ("Corpus",),
     "errors": (
+        "BudgetTooSmall",
         "ExtAgentsError",
         "InputError",
         "ModelError",

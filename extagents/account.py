@@ -118,6 +118,8 @@ class Account:
                 finally:
                     if not granted:
                         self._release(name)
+                        if not self._reserved:
+                            self._wake()  # others wait for what this one held while it was asking
                 if granted:
                     return
             if not self._reserved:
@@ -149,10 +151,7 @@ class Account:
         finally:
             self._used.add(Amount.of(usage))
             self._release(name)
-            waiting, self._waiting = self._waiting, []
-            for future in waiting:
-                if not future.done():
-                    future.set_result(None)
+            self._wake()
 
     def covers(self, amount: Amount, *, keep: Amount) -> bool:
         """Whether this process knows of nothing that would not leave room for `amount` beside `keep`."""
@@ -162,6 +161,12 @@ class Account:
             and (budget.calls is None or used.calls + held.calls + amount.calls + keep.calls <= budget.calls)
             and (budget.cost is None or used.cost + held.cost + amount.cost + keep.cost <= budget.cost + 1e-12)
         )
+
+    def _wake(self) -> None:
+        waiting, self._waiting = self._waiting, []
+        for future in waiting:
+            if not future.done():
+                future.set_result(None)
 
     def _release(self, name: str) -> None:
         amount = self._reserved.pop(name, None)

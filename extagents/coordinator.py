@@ -16,7 +16,7 @@ from pydantic import BaseModel, SecretStr, ValidationError
 
 from extagents import events
 from extagents.background import background
-from extagents.budget import Amount, Budget
+from extagents.budget import Budget
 from extagents.errors import ExtAgentsError, InputError, LeaseLost, RunError, RunExists, SettingsError, StoreError
 from extagents.memory.base import Memory, RunRecord
 from extagents.memory.patience import end_of_run
@@ -40,7 +40,6 @@ SMALLEST_WINDOW = 3_000  # tokens: below it, prompt, knowledge and answer leave 
 PROGRESS_EVERY = 0.1  # seconds between two reports on loading
 LOCAL_LANES = 8  # reader lanes of a model that runs in this process: enough to keep the store busy beside it
 DRAIN_SECONDS = 5.0  # for calls under way at SIGTERM: whoever sends it kills after ten, as a rule, and there is more to do
-KEPT_SHARE = 0.25  # of a budget, at most, that is kept for the final answer
 READING_SHARE = 0.85  # of the seconds, after which reading ends so that the answer comes in time
 NO_MODEL = (
     "No language model is configured: answers are extracted from the text by words alone. "
@@ -662,7 +661,6 @@ class Coordinator:
             shared=corpus is request.over,
             named=self._named(),
         )
-        account.keep = _kept(budget, workspace)
         if stored is not None:
             workspace.go_on(stored, await memory.reports(run_id), await memory.events(run_id))
         return workspace
@@ -922,19 +920,6 @@ def _settings(given: dict[str, Any], settings: Settings | None) -> Settings:
         name = ".".join(str(part) for part in first["loc"])
         told = "" if name in ("api_key", "base_url", "memory") else f" (given: {first['input']!r})"
         raise SettingsError(f"{name}: {first['msg']}{told}.", hint="See `extagents ask --help`.") from None
-
-
-def _kept(budget: Budget, workspace: Workspace) -> Amount:
-    """What is kept for the final answer: two calls over the best facts, at most a quarter of what was given."""
-    if not budget.limited or workspace.request.goal == "compress":
-        return Amount()
-    desk = workspace.desk
-    tokens = min(desk.window, 8_000) * 2
-    if budget.tokens is not None:
-        tokens = min(tokens, int(budget.tokens * KEPT_SHARE))
-    calls = 0 if budget.calls is None else min(2, max(1, int(budget.calls * KEPT_SHARE)) if budget.calls > 1 else 0)
-    cost = 0.0 if budget.cost is None else budget.cost * KEPT_SHARE
-    return Amount(calls=calls, tokens=tokens if budget.tokens is not None else 0, cost=cost)
 
 
 def _unreadable(corpus: Corpus) -> list[str]:

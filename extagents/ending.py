@@ -65,6 +65,8 @@ async def fuse(workspace: Workspace) -> Answer:
         workspace.notice("An answer was found whose evidence could not be verified; it is not given.")
         outcome = fusion.Outcome()
     answered = bool(outcome.answer)
+    if not answered and workspace.stopped_by is not None:
+        workspace.notice(NOTHING_SO_FAR)
     for block in long.blocks if long is not None else ():
         on_delta(block)
     if answered and not written:

@@ -3,7 +3,8 @@
 ExtAgentsError
 ├── UsageError                the caller can mend it; nothing was spent
 │   ├── InputError            nothing readable at the given paths, or an empty question
-│   ├── SettingsError         unknown model, missing key, impossible window or budget
+│   ├── SettingsError         unknown model, missing key, impossible window
+│   │   └── BudgetTooSmall    the budget does not cover the smallest run; says what would do
 │   ├── RunExists             a run of that name is stored already
 │   └── RunBusy               another process is working on the run
 └── RunError                  the run failed; carries what it cost and whether a retry can help
@@ -58,6 +59,10 @@ class InputError(UsageError):
 
 class SettingsError(UsageError):
     """A setting is missing, unknown, or cannot work with the others."""
+
+
+class BudgetTooSmall(SettingsError):
+    """The budget does not cover the smallest run over this input; nothing was spent."""
 
 
 class RunExists(UsageError):

@@ -389,7 +389,7 @@ class Gate:
             return replace(completion, output=output)
         except CallError as error:
             account.trouble = error.message
-            usage = self._cost_of(error, bound, model, endpoint)
+            usage = self._cost_of(error, bound, model)
             attempts.moods += error.kind in _MOODS
             if place is not None:
                 self._note(error, endpoint, place, attempts, answers)
@@ -445,13 +445,11 @@ class Gate:
         else:
             self.limiter.answered(endpoint, place)
 
-    def _cost_of(self, error: CallError, bound: Usage, model: Model, endpoint: Endpoint) -> Usage:
+    def _cost_of(self, error: CallError, bound: Usage, model: Model) -> Usage:
         """What a failed attempt cost: as told, else all that it could where the model may have worked, else one call."""
         if isinstance(error.usage, Usage):
             return self._priced(error.usage, model)
-        worked = error.kind in ("timeout", "malformed", "truncated", "content_filter") or (
-            error.kind == "connection" and endpoint.reached
-        )
+        worked = error.kind in ("timeout", "connection", "malformed", "truncated", "content_filter")
         return bound if worked else self._priced(Usage(calls=1), model)
 
     async def _settle(self, account: Account, name: str, usage: Usage, answered: tuple[str, str] | None) -> None:

@@ -17,22 +17,24 @@ from langgraph.graph import END, START, StateGraph
 from langgraph.graph.state import CompiledStateGraph
 from langgraph.types import Send
 
-from extagents import events
+from extagents import affording, events
 from extagents.agents import planner
 from extagents.agents.reasoner import Ladder
 from extagents.answers import expected_type, same
 from extagents.background import background
+from extagents.budget import Amount
 from extagents.condensing import compressed, condense, pass_over
 from extagents.ending import fuse
 from extagents.errors import InputError, RunExists, SettingsError
 from extagents.frontier import Frontier
 from extagents.gate import CallFailed, Stop
+from extagents.models.base import Prompt
 from extagents.packing import most_shard_tokens, notes_budget, pack
 from extagents.prompts import language_of
 from extagents.remembering import iterate, remember
 from extagents.schedule import brought_nothing, next_wave
 from extagents.text import cjk_share
-from extagents.types import Plan, ShardText
+from extagents.types import Plan, Role
 from extagents.workspace import Workspace
 from extagents.writing import asked_for
 
@@ -239,7 +241,16 @@ async def plan(workspace: Workspace) -> None:
     foreign = chinese < FEW_LETTERS if language_of(request.question) == "zh" else chinese > 1 - FEW_LETTERS
     if foreign and workspace.gate.model("reader").name == "extractive":
         workspace.notice(OTHER_LANGUAGE)
-    made = workspace.stored_plan or await _planned(workspace, titles, chinese)
+    prompt = planner.plan_prompt(
+        request.question,
+        workspace.desk,
+        instructions=request.instructions,
+        history=request.history,
+        sources=titles,
+        chinese=chinese,
+    )
+    affordable = await _affordable(workspace, prompt)
+    made = workspace.stored_plan or await _planned(workspace, prompt if affordable else None)
     if request.kind is not None:
         made = made.model_copy(update={"kind": request.kind})
     workspace.plan = made
@@ -265,24 +276,32 @@ async def plan(workspace: Workspace) -> None:
     await workspace.memory.update_run(workspace.run_id, status="running", state=state, fence=workspace.fence)
 
 
-async def _planned(workspace: Workspace, titles: list[str], chinese: float) -> Plan:
-    """The planner's plan, or the question itself where the run ends before it has one."""
+async def _affordable(workspace: Workspace, prompt: Prompt[Plan]) -> bool:
+    """Whether the budget covers the planner beside the rest. Raises `BudgetTooSmall` where it covers nothing."""
+    roles: tuple[Role, ...] = ("reader", "reasoner", "planner", "single")
+    infos = {role: await workspace.gate.describe(role) for role in roles}
+    workspace.account.keep = affording.keep_for_answer(workspace)
+    planning = workspace.gate.upper_bound(prompt)
+    if affording.plainly_enough(workspace, planning):
+        return True
+    workspace.plan = affording.plan_alone(workspace)
+
+    def work() -> bool:
+        _cut(workspace)
+        return affording.room_to_plan(workspace, planning, infos["reader"], fits=all_fits(workspace))
+
+    return await asyncio.to_thread(work)
+
+
+async def _planned(workspace: Workspace, prompt: Prompt[Plan] | None) -> Plan:
+    """The planner's plan, or the question itself without a prompt, or where the run ends before it has one."""
     request = workspace.request
-    alone = planner.tidy(planner.whole(request.question, request.instructions), request.question, "")
-    if workspace.settings.budget.calls == 1:
-        return alone  # the one call is for the answer
+    alone = affording.plan_alone(workspace)
+    if prompt is None:
+        return alone  # every call is needed to read and to answer
     try:
         made, problem = await workspace.guard(
-            planner.plan(
-                request.question,
-                workspace.desk,
-                instructions=request.instructions,
-                history=request.history,
-                sources=titles,
-                chinese=cjk_share(
-                    "".join(document.text[:GLANCE_TEXT] for document in workspace.corpus.documents[: 10 * GLANCE])
-                ),
-            )
+            planner.plan(prompt, request.question, workspace.desk, instructions=request.instructions)
         )
     except Stop as stop:
         workspace.halt(stop.stopped_by)
@@ -321,8 +340,8 @@ def _cut(workspace: Workspace) -> None:
 # ------------------------------------------------------------------ the single pass
 
 
-def fits_at_once(workspace: Workspace) -> bool:
-    """Whether one call can read everything and has room to answer."""
+def all_fits(workspace: Workspace) -> bool:
+    """Whether one call can read everything and has room to answer, and is a way of this run."""
     desk = workspace.desk
     settings = workspace.settings
     alone = settings.strategy in ("parallel", "iterative") or "single" in settings.without
@@ -334,22 +353,20 @@ def fits_at_once(workspace: Workspace) -> bool:
     return settings.strategy == "single" or sum(shard.tokens for shard in workspace.shards) <= room
 
 
+def fits_at_once(workspace: Workspace) -> bool:
+    """Whether everything is read in one call: it fits, and the budget covers that call."""
+    if not all_fits(workspace):
+        return False
+    if not workspace.settings.budget.limited or workspace.settings.strategy == "single":
+        return True
+    return workspace.account.covers(affording.at_once(workspace), keep=Amount())
+
+
 async def read_at_once(workspace: Workspace) -> None:
     """Reads what fits the window, best first where not all does, and answers in one call."""
-    desk = workspace.desk
-    room = most_shard_tokens(desk.window, output_tokens=2 * desk.output_tokens, knowledge_tokens=0)
-    chosen: list[int] = []
-    for position in list(workspace.unread):
-        room -= workspace.shards[position].tokens
-        if room < 0:
-            break
-        chosen.append(position)
+    chosen, text = affording.text_at_once(workspace)
     if len(chosen) < len(workspace.shards):
         workspace.notice(f"Only {len(chosen)} of {len(workspace.shards)} shards fit the window; the rest was not read.")
-    found = (s for position in chosen for s in workspace.corpus.shard_text(workspace.shards[position]).sections)
-    places = {document.id: place for place, document in enumerate(workspace.corpus.documents)}
-    sections = tuple(sorted(found, key=lambda section: (places[section.document], section.start)))
-    text = ShardText(id=f"single:{workspace.run_id}", sections=sections)
     workspace.emit(events.Progress(phase="read"))
     try:
         passed = await pass_over(workspace, text, final=True)

@@ -7,13 +7,14 @@ from collections.abc import Sequence
 from extagents import prompts
 from extagents.agents.calls import Desk
 from extagents.gate import CallFailed
+from extagents.models.base import Prompt
 from extagents.types import Plan, PlannerInput, Turn
 
 MOST_QUERIES = 5
 MOST_SOURCES = 20
 
 
-async def plan(
+def plan_prompt(
     question: str,
     desk: Desk,
     *,
@@ -21,13 +22,10 @@ async def plan(
     history: Sequence[Turn] = (),
     sources: Sequence[str] = (),
     chinese: float = 0.0,
-) -> tuple[Plan, str | None]:
-    """Takes the question apart (q_core and q_inst of QwenLong-L1.5, arXiv 2512.12967); `sources` are titles of the input.
+) -> Prompt[Plan]:
+    """The planner's prompt; `sources` are titles of the input.
 
     `chinese` is the share, 0 to 1, of Chinese letters in the input's text: titles may not tell its language.
-
-    A planner that fails costs its foresight, not the run: then the question itself is the plan, and the second value says so.
-    Raises `gate.Stop` when budget or time ends, and a fatal `gate.CallFailed`.
     """
     inputs = PlannerInput(
         question=question,
@@ -36,7 +34,7 @@ async def plan(
         sources=tuple(sources[:MOST_SOURCES]),
         languages=prompts.language_note(chinese, desk.language),
     )
-    prompt = desk.prompt(
+    return desk.prompt(
         "planner",
         inputs,
         Plan,
@@ -48,6 +46,14 @@ async def plan(
             "languages": inputs.languages,
         },
     )
+
+
+async def plan(prompt: Prompt[Plan], question: str, desk: Desk, *, instructions: str = "") -> tuple[Plan, str | None]:
+    """Takes the question apart (q_core and q_inst of QwenLong-L1.5, arXiv 2512.12967).
+
+    A planner that fails costs its foresight, not the run: then the question itself is the plan, and the second value says so.
+    Raises `gate.Stop` when budget or time ends, and a fatal `gate.CallFailed`.
+    """
     try:
         called = await desk.gate.call(prompt, desk.account, call_id="plan")
     except CallFailed as failure:

@@ -160,7 +160,6 @@ class SQLiteMemory:
             found = self._find(db, name)
             if found is None:
                 return False
-            db.execute("PRAGMA secure_delete = ON")  # freed pages keep their text otherwise
             for table in ("packings", "reports", "journal", "cache", "notes", "reservations", "events"):
                 db.execute(f"DELETE FROM {table} WHERE run = ?", (found,))  # table names are the literals above
             db.execute("DELETE FROM runs WHERE id = ?", (found,))
@@ -186,7 +185,11 @@ class SQLiteMemory:
             now = time.time()
             if body is not None:
                 held = Lease.model_validate_json(body)
-                if held.holder != holder and held.token != over and held.until > now:
+                if held.holder == holder:
+                    held = held.model_copy(update={"until": now + seconds})
+                    db.execute("UPDATE runs SET lease = ? WHERE id = ?", (held.model_dump_json(), found))
+                    return held
+                if held.token != over and held.until > now:
                     return held
             db.execute(
                 "UPDATE runs SET (calls, input, cost) = (SELECT runs.calls + COALESCE(SUM(held.calls), 0),"

@@ -150,8 +150,10 @@ async def test_a_deadline_over_a_model_that_hangs(cli, library):
 
 def test_a_budget_too_small_for_anything(cli, library):
     ran = ask(cli, str(library), "--max-tokens", "5")
-    assert ran.status == 4, ran.err
-    assert json.loads(ran.out)["stopped_by"] == "budget"
+    error = failed(ran, 2, "The budget of 5 tokens does not cover the smallest run")
+    assert error["type"] == "BudgetTooSmall"
+    assert "the whole question:" in error["message"]
+    assert "--max-tokens" in error["hint"]
 
 
 def test_a_memory_that_is_not_there(cli, library):
@@ -287,7 +289,7 @@ def test_a_chinese_question_over_chinese_and_english_documents(cli, library, doc
 
 @pytest.mark.parametrize(
     ("options", "status", "stopped_by"),
-    [(("--max-calls", "1"), 4, "budget"), (("--max-tokens", "1"), 4, "budget"), (("--deadline", "0.001"), 4, "deadline")],
+    [(("--max-calls", "2"), 4, "budget"), (("--max-tokens", "40_000"), 4, "budget"), (("--deadline", "0.001"), 4, "deadline")],
 )
 def test_the_smallest_limits_end_with_the_whole_object(cli, library, options, status, stopped_by):
     for number in range(8):

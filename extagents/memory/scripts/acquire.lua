@@ -3,7 +3,11 @@ local clock = redis.call('TIME')
 local seconds = tonumber(clock[1]) + tonumber(clock[2]) / 1000000
 local token, holder = redis.call('HGET', record, 'token') or '0', redis.call('HGET', record, 'holder')
 local wanted = ARGV[7]
-if holder and holder ~= wanted and token ~= ARGV[9] and tonumber(redis.call('HGET', record, 'until')) > seconds then
+if holder == wanted then -- a repeated attempt, or one that the network had held back: the lease is taken already
+  redis.call('HSET', record, 'until', string.format('%.3f', seconds + tonumber(ARGV[8])))
+  return lease()
+end
+if holder and token ~= ARGV[9] and tonumber(redis.call('HGET', record, 'until')) > seconds then
   return lease()
 end
 -- Whoever reserved this will not settle it any more.
