@@ -15,9 +15,11 @@ from reliability.names import FRAGMENTS, sendable
 from reliability.size import sized
 
 from extagents import Coordinator, Document
+from extagents.cli.answer_view import print_answer
 from extagents.cli.main import main
 from extagents.corpus.cache import Cache
 from extagents.memory.keys import TenantKeys
+from extagents.memory.open import open_memory
 from extagents.testing.endpoint import FakeEndpoint, refusal
 from extagents.testing.redis_server import RedisServer
 
@@ -197,6 +199,29 @@ def test_on_a_terminal_nothing_acts_in_any_mode(evil_files: Path, tmp_path: Path
             assert ACTS.search(left) is None, (arguments, repr(left))
             assert "\x1b[31m\x9b" not in stream.getvalue()
             assert "owned\x07" not in stream.getvalue()
+
+
+def test_an_answer_forges_no_line_of_a_run_and_acts_on_no_terminal(
+    said: Callable[..., Said], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = f"sqlite:///{tmp_path}/m.sqlite"
+    with Coordinator(memory=url) as team:
+        answer = team.ask(QUESTION, [Document(id="a", text=FACT)], run="mine").model_copy(update={"answer": EVIL})
+
+    async def store() -> None:
+        memory = open_memory(url)
+        await memory.update_run("mine", answer=answer.model_dump(mode="json"))
+        await memory.aclose()
+
+    asyncio.run(store())
+    shown = said("runs", "show", "mine", "--memory", url)[1]
+    harmless(shown)
+    starts = [line.split()[0] for line in shown.splitlines() if not line.startswith(" ")]
+    assert starts == ["run", "question", "answer", "citation"]
+    out = Terminal()
+    monkeypatch.setattr("sys.stdout", out)
+    print_answer(answer, as_json=False, quiet=True)
+    harmless(out.getvalue())
 
 
 # ------------------------------------------------------------------ logs
