@@ -36,7 +36,7 @@ REFUSALS_PER_ATTEMPT = 5  # a refusal for load says "later", not "no": it uses u
 PATIENCE = 120.0  # seconds without one answer, after which an endpoint that refuses or drops every call is given up
 LONGEST_WAIT = 600.0  # seconds: a server that wants to be left alone for longer is given up at once
 MOODS = 3  # tries of a call whose answer was withheld, or is no answer at all: it may be a mood
-TOO_LONG = 2  # tries of a call that the server calls too long; a reader's is split instead
+TOO_LONG = 2  # tries of a call that the server calls too long and that cannot be split
 TIMEOUT_WEIGHT = 2  # attempts that one without an answer in time counts as: it costs more than any other
 UNREACHED = 3  # connection failures in a row, none having ever succeeded, after which the endpoint counts as out of reach
 FAILED = 8  # calls in a row given up for good, or never answered usably, after which the next will not fare better
@@ -55,6 +55,7 @@ _HINTS: dict[CallErrorKind, str] = {
     "bad_request": "Check that the endpoint speaks the OpenAI chat completions API and serves this model.",
 }
 _MOODS = ("malformed", "content_filter", "context_length")
+_SPLIT = ("reader", "memory")  # roles whose text is read in halves where it is too long
 _PASSING_FOR_GOOD = ("rate_limit", "server", "timeout", "connection", "bad_request")
 
 
@@ -317,7 +318,7 @@ class Gate:
             if not isinstance(error, CallError) or (error.retry_after or 0.0) > LONGEST_WAIT:
                 return False
             if error.kind == "context_length":
-                return prompt.role != "reader" and attempts.moods < TOO_LONG
+                return prompt.role not in _SPLIT and attempts.moods < TOO_LONG
             return error.passing or (error.kind in _MOODS and attempts.moods < MOODS)
 
         retrying = AsyncRetrying(stop=enough, wait=wait, sleep=sleep, retry=retry_if_exception(again), reraise=True)

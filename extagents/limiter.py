@@ -156,8 +156,9 @@ class Limiter:
             endpoint.cut_at = now
             endpoint.refusals += 1
         pause = retry_after
-        if pause is None and refused and endpoint.limit <= 1.0:
-            pause = min(LONGEST_PAUSE, 0.125 * 2 ** min(endpoint.refusals, 10))
+        if refused and endpoint.limit <= 1.0:
+            # Whoever names a time and refuses again then is asked ever more rarely, too: every refusal counts as a call.
+            pause = max(pause or 0.0, min(LONGEST_PAUSE, 0.125 * 2 ** min(endpoint.refusals, 10)))
         if pause:
             endpoint.paused_until = max(endpoint.paused_until, now + pause)
         endpoint.reached = endpoint.reached or refused

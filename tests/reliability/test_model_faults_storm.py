@@ -87,6 +87,12 @@ class Stormy:
         """Nothing is held open."""
 
 
+def speed(answered: list[float], start: float, end: float, *, seconds: float) -> float:
+    """Calls a second in a window, from when they were answered; those that lie across its ends count by the part within."""
+    within = (min(end, moment) - max(start, moment - seconds) for moment in answered)
+    return sum(part for part in within if part > 0) / seconds / (end - start)
+
+
 TROUBLES: dict[str, Callable[[], CallError]] = {
     "429": lambda: CallError("rate_limit", "slow down (HTTP 429)", status=429),
     "429 with Retry-After": lambda: CallError("rate_limit", "slow down (HTTP 429)", status=429, retry_after=1.0),
@@ -127,12 +133,10 @@ async def test_a_minute_of_trouble_costs_no_call_and_full_speed_is_back_in_ten_s
 
     assert failed == []
 
-    def speed(start: float, end: float) -> float:
-        return sum(start <= moment < end for moment in model.answered) / (end - start)
-
-    before = speed(8.0, 18.0)
-    after = speed(ended + BACK_WITHIN, ended + 2 * BACK_WITHIN)
-    back = next(at for at in range(40) if speed(ended + at, ended + at + 4.0) >= FULL_SPEED * before)
+    before = speed(model.answered, 8.0, 18.0, seconds=seconds)
+    after = speed(model.answered, ended + BACK_WITHIN, ended + 2 * BACK_WITHIN, seconds=seconds)
+    per_second = [speed(model.answered, ended + at, ended + at + 1.0, seconds=seconds) for at in range(25)]
+    back = next(at for at, reached in enumerate(per_second) if reached >= FULL_SPEED * before)
     figures = {"refused": model.refused, "back_after": back, "speed": round(after / before, 3)}
     record("60 s of trouble, simulated", kind=kind, call_seconds=seconds, **figures)
     assert before == pytest.approx(LANES / (seconds + 0.02), rel=0.2)
@@ -174,8 +178,8 @@ async def test_a_storm_over_http_costs_no_shard(kind: str) -> None:
     assert not given.notices
     assert refused >= 2
     began = ends - storm
-    before = sum(began - 5.0 <= moment < began for moment in answered) / 5.0
-    after = sum(ends + BACK_WITHIN <= moment < ends + 2 * BACK_WITHIN for moment in answered) / BACK_WITHIN
+    before = speed(answered, began - 5.0, began, seconds=call_seconds)
+    after = speed(answered, ends + BACK_WITHIN, ends + 2 * BACK_WITHIN, seconds=call_seconds)
     if FULL:
         record(
             "a storm of 60 s over HTTP", kind=kind, shards=given.coverage.shards, refused=refused, before=before, after=after
