@@ -192,14 +192,15 @@ class SQLiteMemory:
                 if held.token != over and held.until > now:
                     return held
             db.execute(
-                "UPDATE runs SET (calls, input, cost) = (SELECT runs.calls + COALESCE(SUM(held.calls), 0),"
-                " runs.input + COALESCE(SUM(held.tokens), 0), runs.cost + COALESCE(SUM(held.cost), 0)"
+                "UPDATE runs SET (calls, input, cost, priced) = (SELECT runs.calls + COALESCE(SUM(held.calls), 0),"
+                " runs.input + COALESCE(SUM(held.tokens), 0), runs.cost + COALESCE(SUM(held.cost), 0),"
+                " MAX(runs.priced, COALESCE(MAX(held.cost > 0), 0))"
                 " FROM reservations AS held WHERE held.run = runs.id) WHERE id = ?",
                 (found,),
             )
             db.execute("DELETE FROM reservations WHERE run = ?", (found,))
             # Past what a forgotten run of this name had, too: the clock goes on.
-            taken = Lease(token=max(last + 1, int(now * 1000)), holder=holder, since=now, until=now + seconds)
+            taken = Lease(token=max(last + 1, int(now * 1_000_000)), holder=holder, since=now, until=now + seconds)
             db.execute("UPDATE runs SET token = ?, lease = ? WHERE id = ?", (taken.token, taken.model_dump_json(), found))
             return taken
 

@@ -3,6 +3,6 @@ if fenced_off() then
   return FENCED
 end
 local clock = redis.call('TIME')
-redis.call('HSET', record, 'until', string.format('%.3f', tonumber(clock[1]) + tonumber(clock[2]) / 1000000 + tonumber(ARGV[7])))
+redis.call('HSET', record, 'until', string.format('%.6f', tonumber(clock[1]) + tonumber(clock[2]) / 1000000 + tonumber(ARGV[7])))
 refresh()
 return 1
