@@ -182,6 +182,6 @@ async def test_a_storm_over_http_costs_no_shard(kind: str) -> None:
     after = speed(answered, ends + BACK_WITHIN, ends + 2 * BACK_WITHIN, seconds=call_seconds)
     if FULL:
         record(
-            "a storm of 60 s over HTTP", kind=kind, shards=given.coverage.shards, refused=refused, before=before, after=after
+            "a storm of 60 s over HTTP", kind=kind, shards=given.coverage.shards, refused=refused, before=round(before, 1), after=round(after, 1)
         )
         assert after >= FULL_SPEED * before
