@@ -10,6 +10,7 @@ import threading
 import time
 import weakref
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -25,6 +26,7 @@ from extagents.types import Fact, Report, Usage
 
 T = TypeVar("T")
 CACHE_SECONDS = 90 * 86_400.0
+REWRITTEN_BYTES = 2**26  # a larger file is not rewritten after every run that is forgotten: others would wait too long
 SPENT = "calls, input, output, cached, retries, cost, priced"
 
 
@@ -167,6 +169,11 @@ class SQLiteMemory:
 
         def empty_log(db: sqlite3.Connection) -> None:
             db.execute("COMMIT")
+            size = db.execute("SELECT page_count * page_size FROM pragma_page_count, pragma_page_size").fetchone()[0]
+            if size <= REWRITTEN_BYTES:
+                # What is deleted is overwritten, but rows that were moved before have left copies between the cells of pages.
+                with suppress(sqlite3.OperationalError):  # others write, or no room: the next forgetting does it
+                    db.execute("VACUUM")
             db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
             db.execute("BEGIN")
 
