@@ -181,7 +181,6 @@ async def test_a_storm_over_http_costs_no_shard(kind: str) -> None:
     before = speed(answered, began - 5.0, began, seconds=call_seconds)
     after = speed(answered, ends + BACK_WITHIN, ends + 2 * BACK_WITHIN, seconds=call_seconds)
     if FULL:
-        record(
-            "a storm of 60 s over HTTP", kind=kind, shards=given.coverage.shards, refused=refused, before=round(before, 1), after=round(after, 1)
-        )
+        figures = {"shards": given.coverage.shards, "refused": refused, "before": round(before, 1), "after": round(after, 1)}
+        record("a storm of 60 s over HTTP", kind=kind, **figures)
         assert after >= FULL_SPEED * before
