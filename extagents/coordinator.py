@@ -20,9 +20,10 @@ from extagents.budget import Budget
 from extagents.errors import ExtAgentsError, InputError, LeaseLost, RunError, RunExists, SettingsError, StoreError
 from extagents.memory.base import Memory, RunRecord
 from extagents.memory.patience import end_of_run
-from extagents.models.base import Model, ModelInfo
+from extagents.models.base import Model
 from extagents.redaction import scrub
 from extagents.request import History, Request, compress_request, request_of
+from extagents.resuming import finished_with, kept_whole, models_of_run, refuse_busy, request_of_run, settings_of_run
 from extagents.settings import Settings
 from extagents.types import Answer, Compressed, Effort, Estimate, Granularity, Prices, Report, Role, StoppedBy, Strategy, Usage
 from extagents.workspace import Workspace
@@ -30,21 +31,11 @@ from extagents.workspace import Workspace
 if TYPE_CHECKING:
     from langgraph.graph.state import CompiledStateGraph
 
-    from extagents.corpus.corpus import Corpus
     from extagents.gate import Gate
-    from extagents.memory.lease import Holding
 
 Work = Callable[[Callable[[events.Event], None]], Coroutine[Any, Any, "Answer | Compressed"]]
-DEFAULT_WINDOW = 32_768  # tokens, where nobody knows the model's own
-SMALLEST_WINDOW = 3_000  # tokens: below it, prompt, knowledge and answer leave no room for text
-PROGRESS_EVERY = 0.1  # seconds between two reports on loading
-LOCAL_LANES = 8  # reader lanes of a model that runs in this process: enough to keep the store busy beside it
 DRAIN_SECONDS = 5.0  # for calls under way at SIGTERM: whoever sends it kills after ten, as a rule, and there is more to do
 READING_SHARE = 0.85  # of the seconds, after which reading ends so that the answer comes in time
-NO_MODEL = (
-    "No language model is configured: answers are extracted from the text by words alone. "
-    "Set one with --model (for example openai:gpt-4o-mini) or EXTAGENTS_MODEL."
-)
 
 
 class Coordinator:
@@ -293,8 +284,6 @@ class Coordinator:
     async def _resumed(
         self, run_id: str, over: Any, schema: type[BaseModel] | None, on_event: Callable[[events.Event], None]
     ) -> Answer | Compressed:
-        from extagents.resuming import models_of_run, request_of_run, settings_of_run
-
         memory = await self._open_memory()
         record = await memory.load_run(run_id)
         if record is None:
@@ -303,7 +292,7 @@ class Coordinator:
                 hint="See: extagents runs list, with the same --memory and --tenant.",
             )
         request = request_of_run(record, over, schema)
-        if (finished := _finished(record, request)) is not None:
+        if (finished := finished_with(record, request)) is not None:
             return finished
         # A coordinator of its own: settings belong to a coordinator, and the run has those that it was begun with.
         own: dict[Any, Any] = {"default": self._model, **self._models}
@@ -409,9 +398,9 @@ class Coordinator:
                 raise RunExists(
                     f"The run named {run_id!r} is of another kind: it {other}.", hint="Choose another name.", run_id=run_id
                 )
-            if (finished := _finished(stored, request)) is not None:
+            if (finished := finished_with(stored, request)) is not None:
                 return finished
-            await asyncio.to_thread(_refuse_busy, stored)
+            await asyncio.to_thread(refuse_busy, stored)
         from extagents.workspace import Halted
 
         try:
@@ -497,7 +486,7 @@ class Coordinator:
         state = {**workspace.state("done"), "signals": workspace.signals}
         try:
             await workspace.memory.update_run(
-                workspace.run_id, status=status, state=state, answer=_kept_whole(answer), fence=workspace.fence
+                workspace.run_id, status=status, state=state, answer=kept_whole(answer), fence=workspace.fence
             )
         except LeaseLost:
             raise
@@ -524,37 +513,6 @@ class Coordinator:
 
     # ------------------------------------------------------------------ opening a run
 
-    async def _load(
-        self,
-        over: Any,
-        info: ModelInfo,
-        on_event: Callable[[events.Event], None],
-        *,
-        seen: int,
-        deadline: float | None,
-    ) -> Corpus:
-        """The corpus with its index, on a thread. An interrupt or the deadline ends it between two files."""
-        from extagents.corpus.corpus import Corpus
-        from extagents.workspace import Halted
-
-        told = 0.0
-
-        def on_progress(done: int, total: int) -> None:
-            nonlocal told
-            if self._interrupts != seen:
-                raise Halted("cancelled")
-            if deadline is not None and time.monotonic() >= deadline:
-                raise Halted("deadline")
-            if time.monotonic() - told >= PROGRESS_EVERY or done == total:
-                told = time.monotonic()
-                on_event(events.Progress(phase="load", done=done, total=total))
-
-        on_event(events.Progress(phase="load"))
-        corpus = await asyncio.to_thread(Corpus.load, over, encoding=info.encoding, on_progress=on_progress)
-        on_event(events.Progress(phase="index"))
-        await asyncio.to_thread(lambda: corpus.index)
-        return corpus
-
     async def _open(
         self,
         request: Request,
@@ -563,6 +521,7 @@ class Coordinator:
     ) -> Workspace:
         """Loads the input, settles window and budget, takes the run's lease, and makes its workspace."""
         from extagents.memory.lease import hold
+        from extagents.opening import load, unreadable, window_of, wordless, workspace_of
         from extagents.workspace import Halted
 
         started, seen, budget = time.monotonic(), self._interrupts, self.settings.budget
@@ -572,13 +531,29 @@ class Coordinator:
         try:
             async with asyncio.timeout_at(deadline):  # a server may hang when it is asked what it serves
                 info = await gate.describe("reader")
-                window, unknown = await self._window(gate)
+                window, unknown = await window_of(gate, self.settings)
         except TimeoutError:
             raise Halted("deadline") from None
-        corpus = await self._load(request.over, info, on_event, seen=seen, deadline=deadline)
+
+        def halted() -> StoppedBy | None:
+            if self._interrupts != seen:
+                return "cancelled"
+            return "deadline" if deadline is not None and time.monotonic() >= deadline else None
+
+        corpus = await load(request.over, info, on_event, halted=halted)
         holding = await hold(memory, run_id, self.settings.lease_seconds)
         try:
-            workspace = await self._workspace(request, run_id, on_event, holding, corpus, window, started, deadline)
+            workspace = await workspace_of(
+                request,
+                holding,
+                corpus,
+                gate=gate,
+                settings=self.settings,
+                window=window,
+                started=started,
+                named=self._named(),
+                on_event=on_event,
+            )
         except BaseException:
             await asyncio.shield(holding.give_back())
             raise
@@ -588,108 +563,14 @@ class Coordinator:
         self._workspaces[workspace.key] = workspace
         if self._interrupts != seen:
             workspace.halt("cancelled")
-        wordless = [role for role in get_args(Role) if gate.model(role).name == "extractive"]
-        if len(wordless) == len(get_args(Role)):
-            workspace.notice(NO_MODEL)
-        elif wordless:
-            workspace.notice(f"No language model is configured for: {', '.join(wordless)}. They work by words alone.")
-        if unknown:
-            workspace.notice(unknown)
-        for notice in (*corpus.notices, *_unreadable(corpus)):
+        for notice in (*wordless(gate), *([unknown] if unknown else ()), *corpus.notices, *unreadable(corpus)):
             workspace.notice(notice)
-        return workspace
-
-    async def _workspace(
-        self,
-        request: Request,
-        run_id: str,
-        on_event: Callable[[events.Event], None],
-        holding: Holding,
-        corpus: Corpus,
-        window: int,
-        started: float,
-        deadline: float | None,
-    ) -> Workspace:
-        """The workspace of a run whose lease is held, with what an earlier part of it left in the memory."""
-        from extagents.agents.calls import Desk
-        from extagents.executors.local import LocalExecutor
-        from extagents.gate import Account
-        from extagents.prompts import language_of
-
-        memory, gate, budget = await self._open_memory(), await self._open_gate(), self.settings.budget
-        named = request.run is not None
-        stored = await memory.load_run(run_id) if named else None
-        if stored is not None and not request.resume:
-            raise RunExists(f"A run named {run_id!r} was started meanwhile.", hint="Choose another name.", run_id=run_id)
-        if stored is not None and stored.manifest.corpus != corpus.fingerprint:
-            raise RunExists(f"The run named {run_id!r} read another input.", hint="Choose another name.", run_id=run_id)
-        output_tokens = min(self.settings.output_tokens, window // 4)
-        account = Account(
-            run_id,
-            budget,
-            memory=memory,
-            deadline=deadline,
-            spent=await memory.spent(run_id) if named else None,
-            answered=await memory.journal(run_id) if named else None,
-            fence=holding.token,
-        )
-        desk = Desk(
-            gate=gate,
-            account=account,
-            language=language_of(request.question),
-            window=window,
-            output_tokens=output_tokens,
-            secret=await memory.secret(),
-            knowledge_tokens=min(self.settings.knowledge_tokens, window // 8),
-        )
-        local = gate.model("reader").local
-        workspace = Workspace(
-            run_id=run_id,
-            request=request,
-            settings=self.settings,
-            gate=gate,
-            memory=memory,
-            holding=holding,
-            executor=LocalExecutor(),
-            account=account,
-            started=started,
-            corpus=corpus,
-            desk=desk,
-            listener=on_event,
-            readers=min(self.settings.concurrency, LOCAL_LANES) if local else self.settings.concurrency,
-            remember_reads=self.settings.read_cache and not local,
-            shared=corpus is request.over,
-            named=self._named(),
-        )
-        if stored is not None:
-            workspace.go_on(stored, await memory.reports(run_id), await memory.events(run_id))
         return workspace
 
     def _named(self) -> dict[str, str] | None:
         """The models by name, for a run that is gone on with later; None where one of them has no name to be made from."""
         models = {"default": self._model, **self._models}
         return models if all(isinstance(model, str) for model in models.values()) else None
-
-    async def _window(self, gate: Gate) -> tuple[int, str]:
-        """The smallest window of the roles' models; asked, else looked up, else assumed with a notice."""
-        if self.settings.window is not None:
-            window, notice = self.settings.window, ""
-        else:
-            known = [
-                (await gate.describe(role)).window for role in ("reader", "reasoner", "memory", "single", "fusion", "writer")
-            ]
-            sizes = [size for size in known if size is not None]
-            window = min(sizes, default=DEFAULT_WINDOW)
-            notice = ""
-            if len(sizes) < len(known) and not gate.model("reader").local:
-                window = min(window, DEFAULT_WINDOW)
-                notice = f"The model's window is not known; {window} tokens are assumed. Set it with --window."
-        if window < SMALLEST_WINDOW:
-            raise SettingsError(
-                f"A window of {window} tokens leaves no room for text beside the prompts.",
-                hint=f"Use a model with at least {SMALLEST_WINDOW} tokens.",
-            )
-        return window, notice
 
     async def _open_memory(self) -> Memory:
         if self._memory is None:
@@ -728,6 +609,7 @@ class Coordinator:
     async def aestimate(self, question: str, over: Any) -> Estimate:
         """Calls, tokens and cost of asking, lowest and highest, before anything is spent."""
         from extagents.estimate import estimate
+        from extagents.opening import window_of
 
         request = request_of(question, over, "", (), None, None, False)
 
@@ -737,7 +619,7 @@ class Coordinator:
             gate = await self._open_gate()
             info = await gate.describe("reader")
             corpus = await asyncio.to_thread(Corpus.load, request.over, encoding=info.encoding)
-            window, _ = await self._window(gate)
+            window, _ = await window_of(gate, self.settings)
             model = gate.model("reader")
             return await asyncio.to_thread(
                 estimate, question, corpus, self.settings, window, info, local=model.local, shared=corpus is over
@@ -787,7 +669,7 @@ class Coordinator:
         async def work() -> bool:
             memory = await self._open_memory()
             if (stored := await memory.load_run(run_id)) is not None:
-                await asyncio.to_thread(_refuse_busy, stored)
+                await asyncio.to_thread(refuse_busy, stored)
             return await memory.forget_run(run_id)
 
         return background.wait(work)
@@ -858,41 +740,6 @@ async def _told(work: Work, on_event: Callable[[events.Event | None], None]) -> 
         on_event(None)
 
 
-def _kept_whole(answer: Answer | Compressed) -> dict[str, Any]:
-    """The answer as it is stored: with the documents' titles, which are no part of what is printed."""
-    kept = answer.model_dump(mode="json")
-    if isinstance(answer, Answer):
-        for told, citation in zip(kept["citations"], answer.citations, strict=True):
-            told["title"] = citation.title
-    return kept
-
-
-def _finished(stored: RunRecord, request: Request) -> Answer | Compressed | None:
-    """What a finished run ended with; None for one that has something left to do."""
-    if stored.answer is None or stored.status != "done" or request.schema is not None:
-        return None
-    compressing = request.goal == "compress"
-    try:
-        answer = (Compressed if compressing else Answer).model_validate(stored.answer)
-    except ValidationError as error:
-        from extagents.memory.stored import unreadable
-
-        raise unreadable(f"The answer of the run {stored.manifest.run!r}") from error
-    if isinstance(answer, Compressed):  # another length is another result, from the same reports
-        state = stored.manifest.request
-        same = (state.get("tokens"), state.get("granularity")) == (request.tokens, request.granularity)
-        return answer if same else None
-    return answer
-
-
-def _refuse_busy(stored: RunRecord) -> None:
-    """Raises `RunBusy` for a run that somebody works on."""
-    from extagents.memory.lease import busy, live
-
-    if stored.lease is not None and live(stored.lease):
-        raise busy(stored.manifest.run, stored.lease)
-
-
 def _long(request: Request, words: int | None) -> Request:
     """The request for a text of about so many words; as it is where no length is given."""
     if words is None:
@@ -920,16 +767,6 @@ def _settings(given: dict[str, Any], settings: Settings | None) -> Settings:
         name = ".".join(str(part) for part in first["loc"])
         told = "" if name in ("api_key", "base_url", "memory") else f" (given: {first['input']!r})"
         raise SettingsError(f"{name}: {first['msg']}{told}.", hint="See `extagents ask --help`.") from None
-
-
-def _unreadable(corpus: Corpus) -> list[str]:
-    """One line about what could not be read."""
-    if not corpus.unreadable:
-        return []
-    shown = "; ".join(f"{item.path}: {item.reason}" for item in corpus.unreadable[:3])
-    more = f" and {len(corpus.unreadable) - 3} more" if len(corpus.unreadable) > 3 else ""
-    noun = "file" if len(corpus.unreadable) == 1 else "files"
-    return [f"{len(corpus.unreadable)} {noun} could not be read ({shown}{more}); see `extagents corpus`."]
 
 
 def _as_error(error: Exception, workspace: Workspace) -> ExtAgentsError:

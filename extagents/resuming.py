@@ -10,7 +10,7 @@ from extagents.errors import InputError, SettingsError, StoreError
 from extagents.memory.base import RunRecord
 from extagents.request import Request
 from extagents.settings import Settings
-from extagents.types import Turn
+from extagents.types import Answer, Compressed, Turn
 
 # What decides the prompts: a run goes on as it was begun, or it would pay for its calls again.
 DECIDING = (
@@ -90,3 +90,38 @@ def models_of_run(record: RunRecord) -> dict[str, str]:
             run_id=record.manifest.run,
         )
     return cast(dict[str, str], models)
+
+
+def kept_whole(answer: Answer | Compressed) -> dict[str, Any]:
+    """The answer as it is stored: with the documents' titles, which are no part of what is printed."""
+    kept = answer.model_dump(mode="json")
+    if isinstance(answer, Answer):
+        for told, citation in zip(kept["citations"], answer.citations, strict=True):
+            told["title"] = citation.title
+    return kept
+
+
+def finished_with(stored: RunRecord, request: Request) -> Answer | Compressed | None:
+    """What a finished run ended with; None for one that has something left to do."""
+    if stored.answer is None or stored.status != "done" or request.schema is not None:
+        return None
+    compressing = request.goal == "compress"
+    try:
+        answer = (Compressed if compressing else Answer).model_validate(stored.answer)
+    except ValidationError as error:
+        from extagents.memory.stored import unreadable
+
+        raise unreadable(f"The answer of the run {stored.manifest.run!r}") from error
+    if isinstance(answer, Compressed):  # another length is another result, from the same reports
+        state = stored.manifest.request
+        same = (state.get("tokens"), state.get("granularity")) == (request.tokens, request.granularity)
+        return answer if same else None
+    return answer
+
+
+def refuse_busy(stored: RunRecord) -> None:
+    """Raises `RunBusy` for a run that somebody works on."""
+    from extagents.memory.lease import busy, live
+
+    if stored.lease is not None and live(stored.lease):
+        raise busy(stored.manifest.run, stored.lease)

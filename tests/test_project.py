@@ -52,6 +52,7 @@ BELONGS = {
     "estimate": "graph",
     "affording": "graph",
     "resuming": "coordinator",
+    "opening": "coordinator",
     "once": "coordinator",
     "__main__": "cli",
 }
