@@ -14,7 +14,7 @@ from extagents.types import Answer, Candidate, Coverage
 from extagents.workspace import Workspace
 from extagents.writing import write
 
-NOTHING_SO_FAR = "Nothing found so far."
+NOTHING_SO_FAR = "Nothing found so far that answers the question."
 UNJUDGED = "The run ended before the model had judged what was found. Most relevant seemed:"
 MOST_QUOTED = 300  # characters of a quote in a notice
 BY_WORDS = "The run ended before the model had judged what was found; the answer was taken from it by words alone."

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import hashlib
-import json
 import random
 import time
 from collections.abc import Callable, Mapping
@@ -19,6 +17,7 @@ from typing import Any, Generic, TypeVar, cast
 from pydantic import BaseModel
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception
 
+from extagents import journal
 from extagents.account import Account, BudgetEnded, Closed, DeadlineEnded, Stop
 from extagents.budget import Amount
 from extagents.errors import CallError, CallErrorKind, ModelError, SettingsError
@@ -200,9 +199,10 @@ class Gate:
                 f"A budget in USD is set, but no price is known for {model.name}.",
                 hint="Give its prices, or limit tokens (--max-tokens) or calls (--max-calls) instead.",
             )
-        key = journal_key(prompt)
+        key = journal.key_of(prompt)
         if (kept := account.answered.get(key)) is not None:
-            return _replayed(kept, prompt)
+            output, usage, answered_by = journal.replayed(kept, prompt.output)
+            return Called(output=output, usage=usage, model=answered_by)
         if account.closed and not final:
             raise Closed("the run was told to end")
         attempts = _Attempts(name=account.name(call_id, prompt.role), key=key, successes=self._endpoint(model).successes)
@@ -408,9 +408,9 @@ class Gate:
             attempts.usage = attempts.usage + usage
             answered = None
             if completion is not None and output is not None:
-                answered = (attempts.key, _kept(output, attempts.usage, completion.model or model.name))
+                answered = (attempts.key, journal.kept(output, attempts.usage, completion.model or model.name))
             elif completion is not None:
-                answered = (_unusable_key(prompt, attempts), _kept_unusable(completion, attempts.usage))
+                answered = (journal.unusable_key(prompt, attempts.unusable), journal.kept_unusable(completion, attempts.usage))
                 attempts.unusable += 1
             await self._settle(account, attempts.name, usage, answered)
 
@@ -521,55 +521,18 @@ class Gate:
         return usage.model_copy(update={"cost": cost})
 
 
-# ------------------------------------------------------------------ what is answered already
-
-
-def journal_key(prompt: Prompt[Any]) -> str:
-    """What a call's answer is kept under in the run's journal: all that is asked, whichever model is asked."""
-    hashed = hashlib.blake2b(digest_size=16)
-    told = (prompt.role, prompt.version, str(prompt.max_output_tokens))
-    for part in (*told, *(text for message in prompt.messages for text in (message.role, message.content))):
-        raw = part.encode("utf-8", "surrogatepass")
-        hashed.update(len(raw).to_bytes(8, "big"))
-        hashed.update(raw)
-    return hashed.hexdigest()
-
-
-def _kept(output: BaseModel, usage: Usage, model: str) -> str:
-    """An answer as the journal keeps it."""
-    return f'{{"model":{json.dumps(model)},"usage":{usage.model_dump_json()},"output":{output.model_dump_json()}}}'
-
-
-def _unusable_key(prompt: Prompt[Any], attempts: _Attempts) -> str:
-    """What an answer is kept under that could not be used: the call that follows it says what was wrong."""
-    return f"{journal_key(prompt)}:unusable:{attempts.unusable}"
-
-
-def _kept_unusable(completion: Completion[Any], usage: Usage) -> str:
-    """Such an answer as the journal keeps it."""
-    cost = usage.model_dump(mode="json")
-    return json.dumps({"model": completion.model, "usage": cost, "text": completion.text, "finish": completion.finish})
+# ------------------------------------------------------------------ small parts
 
 
 def _unusable_before(prompt: Prompt[T], account: Account, attempts: _Attempts) -> Completion[T] | None:
-    """Such an answer, if an earlier part of the run got one: it is paid, and only what follows it is asked."""
-    kept = account.answered.get(_unusable_key(prompt, attempts)) if account.answered else None
+    """An answer that could not be used, if an earlier part of the run got one: it is paid, only what follows is asked."""
+    kept = account.answered.get(journal.unusable_key(prompt, attempts.unusable)) if account.answered else None
     if kept is None:
         return None
-    told = json.loads(kept)
+    completion: Completion[T] = journal.replayed_unusable(kept)
     attempts.unusable += 1
-    attempts.usage = Usage.model_validate(told["usage"])
-    return Completion(text=told["text"], usage=attempts.usage, finish=told["finish"], model=told["model"])
-
-
-def _replayed(kept: str, prompt: Prompt[T]) -> Called[T]:
-    """The answer that an earlier part of the run has paid for; its usage is what it cost then."""
-    told = json.loads(kept)
-    usage = Usage.model_validate(told["usage"])
-    return Called(output=prompt.output.model_validate(told["output"]), usage=usage, model=told["model"])
-
-
-# ------------------------------------------------------------------ small parts
+    attempts.usage = completion.usage
+    return completion
 
 
 def _backoff(state: RetryCallState) -> float:

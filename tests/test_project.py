@@ -35,6 +35,7 @@ LEVELS: list[set[str]] = [
 # Files that belong to a part though they stand beside it.
 BELONGS = {
     "account": "gate",
+    "journal": "gate",
     "limiter": "gate",
     "parsing": "gate",
     "frontier": "graph",

@@ -277,7 +277,7 @@ async def test_a_run_that_its_budget_ends_has_an_answer_or_says_that_nothing_was
         seen["ended"] += 1
         seen["answered"] += answer.answered
         assert answer.coverage.shards_read > 0, budget  # what was let through could read something
-        assert answer.answered or "Nothing found so far." in answer.notices
+        assert answer.answered or any(notice.startswith("Nothing found so far") for notice in answer.notices)
         assert answer.answered or answer.answer == ""
     assert seen["refused"] > 0
     assert seen["done"] + seen["ended"] > 0
