@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import sqlite3
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,7 @@ from extagents.memory.lease import hold, live
 from extagents.memory.open import open_memory
 from extagents.settings import Settings
 from extagents.testing import ScriptedModel
+from extagents.testing.redis_server import RedisServer
 from extagents.types import Answer, Compressed
 
 STORED = Path(__file__).parent / "reliability" / "stored"
@@ -251,6 +254,47 @@ async def test_what_version_1_stored_is_read_and_gone_on_with(version_1: str) ->
         assert len(await asyncio.to_thread(later.reports, "begun")) == 15
         assert len([call for call in model.calls if call.role == "reader"]) == 15 - 6  # six were read then
         assert {record.status for record in await asyncio.to_thread(later.runs)} == {"done"}
+
+
+@pytest.fixture(params=["file", "redis"])
+def version_2(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """What schema version 2 left in a file and on a server: the same two runs. To be kept as it is, for all later versions."""
+    if request.param == "file":
+        path = tmp_path / "now.sqlite"
+        with sqlite3.connect(path) as now:
+            now.executescript((STORED / "version-2.sql").read_text("utf-8"))
+        now.close()
+        yield f"sqlite:///{path}"
+        return
+    import redis
+
+    with RedisServer() as server:
+        with redis.Redis.from_url(server.url) as client:
+            for line in (STORED / "version-2.redis.jsonl").read_text("utf-8").splitlines():
+                words = [bytes.fromhex(word["hex"]) if isinstance(word, dict) else word for word in json.loads(line)]
+                client.execute_command(*words)
+        yield server.url
+
+
+async def test_what_version_2_stored_is_read_and_gone_on_with(version_2: str) -> None:
+    model = world.model(name="made-up", window=8_000)
+    given: dict[str, Any] = {"memory": version_2, "tenant": "museum", "budget": Budget(calls=100)}
+    async with Coordinator(model, window=8_000, **given) as later:
+        finished = await later.aresume("finished", world.corpus())
+        assert isinstance(finished, Answer)
+        assert (finished.answer, finished.usage.calls, model.calls) == (world.ANSWER, 21, [])
+        assert [citation.quote for citation in finished.citations] == [world.STEPS[1], world.STEPS[0]]
+        before = await asyncio.to_thread(later.run, "begun")
+        assert before is not None
+        assert (before.status, before.spent.calls, before.reports) == ("partial", 8, 6)
+        again = await later.aresume("begun", world.corpus())
+        assert isinstance(again, Answer)
+        assert again.answer == world.ANSWER
+        assert again.usage.calls == 8 + len(model.calls)
+        assert len(await asyncio.to_thread(later.reports, "begun")) == 15
+        roles = [call.role for call in model.calls]
+        assert roles.count("planner") == 0
+        assert roles.count("reader") in (15 - 6, 15)  # six were read then; all are read again where the prompts have changed
 
 
 async def test_what_a_later_version_stored_is_refused_in_words(tmp_path: Path, version_1: str) -> None:
