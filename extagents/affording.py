@@ -160,7 +160,7 @@ def refusal(budget: Budget, smallest: Amount, whole: Estimate) -> BudgetTooSmall
     whole_cost = f", {whole.cost[0]:.4f} to {whole.cost[1]:.4f} USD" if budget.cost is not None and whole.cost else ""
     return BudgetTooSmall(
         f"The budget of {' and '.join(given)} does not cover the smallest run: {smallest.calls} "
-        f"{'call' if smallest.calls == 1 else 'calls'} of {smallest.tokens:,} tokens{cost} at most (the whole question: "
+        f"{'call' if smallest.calls == 1 else 'calls'} and {smallest.tokens:,} tokens{cost} at most (the whole question: "
         f"{whole.calls[0]:,} to {whole.calls[1]:,} calls, {tokens[0]:,} to {tokens[1]:,} tokens{whole_cost}).",
         hint="Raise --max-calls, --max-tokens or --max-cost, or give smaller shards (--shard-tokens).",
     )
