@@ -151,7 +151,7 @@ def room_to_plan(workspace: Workspace, planning: Amount, info: ModelInfo, *, fit
 def refusal(budget: Budget, smallest: Amount, whole: Estimate) -> BudgetTooSmall:
     """The error for a budget that covers nothing, with what would do."""
     given = [
-        *([f"{budget.calls:,} calls"] if budget.calls is not None else []),
+        *([f"{budget.calls:,} call{'s' if budget.calls > 1 else ''}"] if budget.calls is not None else []),
         *([f"{budget.tokens:,} tokens"] if budget.tokens is not None else []),
         *([f"{budget.cost:g} USD"] if budget.cost is not None else []),
     ]

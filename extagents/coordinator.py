@@ -7,7 +7,7 @@ import contextlib
 import queue
 import time
 import uuid
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Iterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Coroutine, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast, get_args
@@ -20,7 +20,7 @@ from extagents.budget import Budget
 from extagents.errors import ExtAgentsError, InputError, LeaseLost, RunError, RunExists, SettingsError, StoreError
 from extagents.memory.base import Memory, RunRecord
 from extagents.memory.patience import end_of_run
-from extagents.models.base import Model
+from extagents.models.base import Model, ModelInfo
 from extagents.redaction import scrub
 from extagents.request import History, Request, compress_request, request_of
 from extagents.resuming import finished_with, kept_whole, models_of_run, refuse_busy, request_of_run, settings_of_run
@@ -91,7 +91,7 @@ class Coordinator:
         given = {name: value for name, value in given.items() if value is not None}
         self.settings = _settings(given, settings)
         self._model: Any = model if model is not None else self.settings.model
-        self._chosen = model is not None or bool(models) or bool({"model", "models"} & self.settings.model_fields_set)
+        self._chosen = model is not None or "model" in self.settings.model_fields_set
         unknown = sorted(set(models or {}) - set(get_args(Role)))
         if unknown:
             raise SettingsError(f"There is no role {unknown[0]!r}.", hint=f"Roles: {', '.join(get_args(Role))}.")
@@ -107,6 +107,7 @@ class Coordinator:
         self._workspaces: dict[str, Workspace] = {}
         self._interrupts = 0
         self._resuming: set[Coordinator] = set()
+        self._asking: set[asyncio.Future[Any]] = set()  # what a run is told before it has a workspace
         self._running: set[asyncio.Task[Any]] = set()
         self._opening = asyncio.Lock()
 
@@ -284,29 +285,40 @@ class Coordinator:
     async def _resumed(
         self, run_id: str, over: Any, schema: type[BaseModel] | None, on_event: Callable[[events.Event], None]
     ) -> Answer | Compressed:
-        memory = await self._open_memory()
-        record = await memory.load_run(run_id)
-        if record is None:
-            raise InputError(
-                f"The memory holds no run named {run_id!r}.",
-                hint="See: extagents runs list, with the same --memory and --tenant.",
-            )
-        request = request_of_run(record, over, schema)
-        if (finished := finished_with(record, request)) is not None:
-            return finished
-        # A coordinator of its own: settings belong to a coordinator, and the run has those that it was begun with.
-        own: dict[Any, Any] = {"default": self._model, **self._models}
-        models = own if self._chosen else dict[Any, Any](models_of_run(record))
-        team = Coordinator(models.pop("default"), models=models, memory=memory, settings=settings_of_run(record, self.settings))
-        if self._chosen:
-            team._gate = await self._open_gate()
-        self._resuming.add(team)
+        task, seen = asyncio.current_task(), self._interrupts
+        assert task is not None
+        self._running.add(task)
+        team: Coordinator | None = None
         try:
-            return await team._result(request, on_event)
+            memory = await self._open_memory()
+            record = await memory.load_run(run_id)
+            if record is None:
+                raise InputError(
+                    f"The memory holds no run named {run_id!r}.",
+                    hint="See: extagents runs list, with the same --memory and --tenant.",
+                )
+            request = request_of_run(record, over, schema)
+            if (finished := finished_with(record, request)) is not None:
+                return finished
+            # A coordinator of its own: settings belong to a coordinator, and the run has those that it was begun with.
+            own: dict[Any, Any] = {**({"default": self._model} if self._chosen else {}), **self._models}
+            models = own if self._chosen else {**models_of_run(record), **own}
+            settings = settings_of_run(record, self.settings)
+            team = Coordinator(models.pop("default"), models=models, memory=memory, settings=settings)
+            self._resuming.add(team)
+            if self._interrupts != seen:
+                team._interrupts += 1
+            return await team._result(request, on_event, seen=0)
+        except InputError as error:
+            if over is None and team is not None:
+                hint = "If the input has moved, say where it is now: --over PATH, or over=."
+                raise InputError(error.message, hint=hint, run_id=run_id) from error
+            raise
         finally:
-            self._resuming.discard(team)
-            if not self._chosen:
-                await team._close()
+            self._running.discard(task)
+            if team is not None:
+                self._resuming.discard(team)
+                await team._close(keep=(team._model, *team._models.values()))
 
     def interrupt(self) -> None:
         """Asks running questions to end now with the best answer so far. Safe from any thread and from a signal handler."""
@@ -323,10 +335,14 @@ class Coordinator:
             team.drain(seconds)
 
     def _halt_all(self) -> None:
+        for asking in self._asking:
+            asking.cancel()
         for workspace in self._workspaces.values():
             workspace.interrupt()
 
     def _drain_all(self, seconds: float) -> None:
+        for asking in self._asking:
+            asking.cancel()
         for workspace in self._workspaces.values():
             workspace.drain(seconds)
 
@@ -364,13 +380,18 @@ class Coordinator:
     async def _answer(self, request: Request, on_event: Callable[[events.Event], None]) -> Answer:
         return cast(Answer, await self._result(request, on_event))
 
-    async def _result(self, request: Request, on_event: Callable[[events.Event], None]) -> Answer | Compressed:
-        """One request through the graph, on the background loop; whatever goes wrong leaves as an `ExtAgentsError`."""
+    async def _result(
+        self, request: Request, on_event: Callable[[events.Event], None], *, seen: int | None = None
+    ) -> Answer | Compressed:
+        """One request through the graph, on the background loop; whatever goes wrong leaves as an `ExtAgentsError`.
+
+        `seen` is the number of interrupts before it; where there are more by now, it ends as soon as it begins.
+        """
         task = asyncio.current_task()
         assert task is not None
         self._running.add(task)
         try:
-            return await self._run(request, on_event)
+            return await self._run(request, on_event, self._interrupts if seen is None else seen)
         except ExtAgentsError:
             raise
         except Exception as error:
@@ -378,7 +399,7 @@ class Coordinator:
         finally:
             self._running.discard(task)
 
-    async def _run(self, request: Request, on_event: Callable[[events.Event], None]) -> Answer | Compressed:
+    async def _run(self, request: Request, on_event: Callable[[events.Event], None], seen: int) -> Answer | Compressed:
         memory = await self._open_memory()
         run_id = request.run or uuid.uuid4().hex[:12]
         stored = await memory.load_run(run_id) if request.run is not None else None
@@ -393,8 +414,10 @@ class Coordinator:
                 raise RunExists(
                     f"The run named {run_id!r} answers another question.", hint="Choose another name.", run_id=run_id
                 )
-            if stored.manifest.request.get("goal", stored.state.get("goal", "answer")) != request.goal:
-                other = "compressed its input" if request.goal == "answer" else "answered its question"
+            told = {"goal": stored.state.get("goal", "answer"), "words": request.words, **stored.manifest.request}
+            if told["goal"] != request.goal or (told["words"] is None) != (request.words is None):
+                other = "compressed its input" if told["goal"] == "compress" else "answered its question"
+                other = other if told["words"] is None else "wrote a survey"
                 raise RunExists(
                     f"The run named {run_id!r} is of another kind: it {other}.", hint="Choose another name.", run_id=run_id
                 )
@@ -404,7 +427,7 @@ class Coordinator:
         from extagents.workspace import Halted
 
         try:
-            workspace = await self._open(request, run_id, on_event)
+            workspace = await self._open(request, run_id, on_event, seen)
         except Halted as halted:
             if request.goal == "compress":
                 return Compressed(
@@ -460,7 +483,7 @@ class Coordinator:
         known = self._workspaces.get(state.get("workspace", ""))
         if known is None:
             request = request_of(state["question"], state.get("over"), state.get("instructions", ""), (), None, None, False)
-            return await self._open(request, uuid.uuid4().hex[:12], on_event)
+            return await self._open(request, uuid.uuid4().hex[:12], on_event, self._interrupts)
         told = known.listener
 
         def both(event: events.Event) -> None:
@@ -518,28 +541,44 @@ class Coordinator:
         request: Request,
         run_id: str,
         on_event: Callable[[events.Event], None],
+        seen: int,
     ) -> Workspace:
-        """Loads the input, settles window and budget, takes the run's lease, and makes its workspace."""
+        """Loads the input, settles window and budget, takes the run's lease, and makes its workspace.
+
+        Raises `Halted` where the run is told to end before it has one; `seen` is the number of interrupts before it.
+        """
         from extagents.memory.lease import hold
         from extagents.opening import load, unreadable, window_of, wordless, workspace_of
         from extagents.workspace import Halted
 
-        started, seen, budget = time.monotonic(), self._interrupts, self.settings.budget
+        started, budget = time.monotonic(), self.settings.budget
         deadline = None if budget.seconds is None else started + budget.seconds
         end_of_run.set(deadline)
         memory, gate = await self._open_memory(), await self._open_gate()
-        try:
-            async with asyncio.timeout_at(deadline):  # a server may hang when it is asked what it serves
-                info = await gate.describe("reader")
-                window, unknown = await window_of(gate, self.settings)
-        except TimeoutError:
-            raise Halted("deadline") from None
 
         def halted() -> StoppedBy | None:
             if self._interrupts != seen:
                 return "cancelled"
             return "deadline" if deadline is not None and time.monotonic() >= deadline else None
 
+        async def asked() -> tuple[ModelInfo, tuple[int, str]]:
+            return await gate.describe("reader"), await window_of(gate, self.settings)
+
+        if self._interrupts != seen:
+            raise Halted("cancelled")
+        asking = asyncio.ensure_future(asked())
+        self._asking.add(asking)
+        try:
+            async with asyncio.timeout_at(deadline):  # a server may hang when it is asked what it serves
+                info, (window, unknown) = await asking
+        except TimeoutError:
+            raise Halted("deadline") from None
+        except asyncio.CancelledError:
+            if self._interrupts != seen and not _cancelling():
+                raise Halted("cancelled") from None
+            raise
+        finally:
+            self._asking.discard(asking)
         corpus = await load(request.over, info, on_event, halted=halted)
         holding = await hold(memory, run_id, self.settings.lease_seconds)
         try:
@@ -562,7 +601,7 @@ class Coordinator:
             workspace.end_reading_at(started + READING_SHARE * budget.seconds)
         self._workspaces[workspace.key] = workspace
         if self._interrupts != seen:
-            workspace.halt("cancelled")
+            workspace.interrupt()
         for notice in (*wordless(gate), *([unknown] if unknown else ()), *corpus.notices, *unreadable(corpus)):
             workspace.notice(notice)
         return workspace
@@ -684,16 +723,23 @@ class Coordinator:
         """The same as `aclose`, blocking."""
         background.wait(self._close)
 
-    async def _close(self) -> None:
-        self._halt_all()
+    async def _close(self, keep: Collection[Any] = ()) -> None:
+        """Ends what runs, then closes memory and models, but for models to `keep`: somebody else's objects."""
+        self._interrupts += 1
+        for team in (self, *self._resuming):
+            team._interrupts += team is not self
+            team._halt_all()
         running = self._running - {asyncio.current_task()}
         await asyncio.gather(*running, return_exceptions=True)
+        for workspace in tuple(self._workspaces.values()):  # of a user's own graph that was left between two steps
+            await self.fail(workspace, asyncio.CancelledError())
         gate, memory = self._gate, self._memory
         self._gate = self._memory = None
         if gate is not None:
             await gate.aclose()
             for model in gate.models.values():
-                await model.aclose()
+                if not any(model is kept for kept in keep):
+                    await model.aclose()
         if memory is not None and memory is not self._given_memory:
             await memory.aclose()
 
@@ -714,6 +760,12 @@ class Coordinator:
 
 
 _LIMITER: tuple[asyncio.AbstractEventLoop, Any] | None = None
+
+
+def _cancelling() -> bool:
+    """Whether the current task itself was cancelled, and not only what it waited for."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
 
 
 def process_limiter() -> Any:

@@ -17,7 +17,7 @@ from langgraph.graph import END, START, StateGraph
 from langgraph.graph.state import CompiledStateGraph
 from langgraph.types import Send
 
-from extagents import affording, events
+from extagents import affording, events, journal
 from extagents.agents import planner
 from extagents.agents.reasoner import Ladder
 from extagents.answers import expected_type, same
@@ -250,6 +250,10 @@ async def plan(workspace: Workspace) -> None:
         chinese=chinese,
     )
     affordable = await _affordable(workspace, prompt)
+    memory, run_id, fence = workspace.memory, workspace.run_id, workspace.fence
+    # Before the first call: whatever ends the run from here on, it can be gone on with.
+    if not await memory.create_run(workspace.manifest(), fence=fence) and not workspace.resumed:
+        raise RunExists(f"A run named {run_id!r} was started meanwhile.", hint="Choose another name.", run_id=run_id)
     made = workspace.stored_plan or await _planned(workspace, prompt if affordable else None)
     if request.kind is not None:
         made = made.model_copy(update={"kind": request.kind})
@@ -268,12 +272,9 @@ async def plan(workspace: Workspace) -> None:
             documents=len(corpus.documents),
         )
     )
-    if not await workspace.memory.create_run(workspace.manifest(), fence=workspace.fence) and not workspace.resumed:
-        raise RunExists(
-            f"A run named {workspace.run_id!r} was started meanwhile.", hint="Choose another name.", run_id=workspace.run_id
-        )
     state = workspace.state("read")
-    await workspace.memory.update_run(workspace.run_id, status="running", state=state, fence=workspace.fence)
+    # What a resumed run was given anew is what the next resume goes on with.
+    await memory.update_run(run_id, status="running", state=state, manifest=workspace.manifest(), fence=fence)
 
 
 async def _affordable(workspace: Workspace, prompt: Prompt[Plan]) -> bool:
@@ -281,7 +282,8 @@ async def _affordable(workspace: Workspace, prompt: Prompt[Plan]) -> bool:
     roles: tuple[Role, ...] = ("reader", "reasoner", "planner", "single")
     infos = {role: await workspace.gate.describe(role) for role in roles}
     workspace.account.keep = affording.keep_for_answer(workspace)
-    planning = workspace.gate.upper_bound(prompt)
+    answered = journal.key_of(prompt) in workspace.account.answered
+    planning = Amount() if answered else workspace.gate.upper_bound(prompt)
     if affording.plainly_enough(workspace, planning):
         return True
     workspace.plan = affording.plan_alone(workspace)

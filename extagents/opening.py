@@ -78,7 +78,8 @@ async def workspace_of(
     if stored is not None and not request.resume:
         raise RunExists(f"A run named {run_id!r} was started meanwhile.", hint="Choose another name.", run_id=run_id)
     if stored is not None and stored.manifest.corpus != corpus.fingerprint:
-        raise RunExists(f"The run named {run_id!r} read another input.", hint="Choose another name.", run_id=run_id)
+        hint = "Give the input that it was begun with, or ask under another name."
+        raise RunExists(f"The run named {run_id!r} read another input.", hint=hint, run_id=run_id)
     output_tokens = min(settings.output_tokens, window // 4)
     account = Account(
         run_id,

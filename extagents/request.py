@@ -76,7 +76,7 @@ def told(request: Request) -> dict[str, Any]:
     return {
         "over": [str(Path(path).expanduser().absolute()) for path in paths] if files else None,
         "instructions": request.instructions,
-        "history": [turn.model_dump(mode="json") for turn in request.history],
+        "history": told_history(request),
         "schema": None if request.schema is None else request.schema.__name__,
         "kind": request.kind,
         "words": request.words,
@@ -84,6 +84,11 @@ def told(request: Request) -> dict[str, Any]:
         "tokens": request.tokens,
         "granularity": request.granularity,
     }
+
+
+def told_history(request: Request) -> list[dict[str, Any]]:
+    """The earlier turns as JSON."""
+    return [turn.model_dump(mode="json") for turn in request.history]
 
 
 def _sendable(text: str) -> str:

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ValidationError
 
 from extagents.errors import InputError, SettingsError, StoreError
 from extagents.memory.base import RunRecord
-from extagents.request import Request
+from extagents.request import Request, told_history
 from extagents.settings import Settings
 from extagents.types import Answer, Compressed, Turn
 
@@ -33,7 +33,7 @@ def request_of_run(record: RunRecord, over: Any, schema: type[BaseModel] | None)
             hint="Ask again with the same question and input, --run NAME and --resume.",
             run_id=manifest.run,
         )
-    finished = record.status == "done" and record.answer is not None
+    finished = record.status == "done" and record.answer is not None and schema is None
     if over is None:
         over = told["over"]
     if over is None and not finished:
@@ -106,6 +106,9 @@ def finished_with(stored: RunRecord, request: Request) -> Answer | Compressed | 
     if stored.answer is None or stored.status != "done" or request.schema is not None:
         return None
     compressing = request.goal == "compress"
+    told = stored.manifest.request
+    if told and (told["instructions"], told["history"]) != (request.instructions, told_history(request)):
+        return None  # the same question, but another form of the answer
     try:
         answer = (Compressed if compressing else Answer).model_validate(stored.answer)
     except ValidationError as error:
@@ -113,8 +116,7 @@ def finished_with(stored: RunRecord, request: Request) -> Answer | Compressed | 
 
         raise unreadable(f"The answer of the run {stored.manifest.run!r}") from error
     if isinstance(answer, Compressed):  # another length is another result, from the same reports
-        state = stored.manifest.request
-        same = (state.get("tokens"), state.get("granularity")) == (request.tokens, request.granularity)
+        same = (told.get("tokens"), told.get("granularity")) == (request.tokens, request.granularity)
         return answer if same else None
     return answer
 

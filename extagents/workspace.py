@@ -89,6 +89,7 @@ class Workspace:
     remember_reads: bool
     shared: bool
     named: dict[str, str] | None = None
+    created: float = field(default_factory=time.time)
     plan: Plan = field(default_factory=lambda: Plan(core="", instructions="", kind="lookup", answer_type="text", queries=[]))
     packing: Packing | None = None
     frontier: Frontier | None = None
@@ -171,7 +172,7 @@ class Workspace:
         return Manifest(
             run=self.run_id,
             question=self.request.question,
-            created=time.time(),
+            created=self.created,
             model=self.gate.model("reader").name,
             settings=self._told_settings(),
             corpus=self.corpus.fingerprint,
@@ -209,6 +210,7 @@ class Workspace:
     def go_on(self, stored: RunRecord, reports: Iterable[Report], told_before: Iterable[dict[str, Any]]) -> None:
         """Takes over what a run that ended early left behind: its plan, its events, and the reports that are paid already."""
         self.resumed = True
+        self.created = stored.manifest.created
         self._told_before = Counter(map(_canonical, told_before))
         plan = stored.state.get("plan")
         self.stored_plan = Plan.model_validate(plan) if plan is not None else None
@@ -260,6 +262,8 @@ class Workspace:
 
     def drain(self, seconds: float) -> None:
         """Ends the reading as an interrupt does, but waits so long for the calls under way: they are paid."""
+        if self._draining is not None:
+            self._draining.cancel()
         self._draining = asyncio.get_running_loop().call_later(seconds, self.interrupt)
         self.account.end_by(time.monotonic() + seconds + LAST_SECONDS_DRAINED)
         self.account.close()

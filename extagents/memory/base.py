@@ -117,6 +117,7 @@ class Memory(Protocol):
         status: RunStatus | None = None,
         state: dict[str, Any] | None = None,
         answer: dict[str, Any] | None = None,
+        manifest: Manifest | None = None,
         fence: int | None = None,
     ) -> None:
         """Replaces what is given, leaves the rest; a run that is not there is left alone."""

@@ -100,6 +100,7 @@ class RedisMemory:
         status: RunStatus | None = None,
         state: dict[str, Any] | None = None,
         answer: dict[str, Any] | None = None,
+        manifest: Manifest | None = None,
         fence: int | None = None,
     ) -> None:
         changes: list[str] = []
@@ -109,6 +110,8 @@ class RedisMemory:
             changes += ["state", json.dumps(state)]
         if answer is not None:
             changes += ["answer", json.dumps(answer)]
+        if manifest is not None:
+            changes += ["manifest", manifest.model_dump_json(exclude={"shards"}), "shards", json.dumps(manifest.shards)]
         await self._script("update", run, *changes, fence=fence)
 
     async def forget_run(self, run: str) -> bool:

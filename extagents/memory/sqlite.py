@@ -135,6 +135,7 @@ class SQLiteMemory:
         status: RunStatus | None = None,
         state: dict[str, Any] | None = None,
         answer: dict[str, Any] | None = None,
+        manifest: Manifest | None = None,
         fence: int | None = None,
     ) -> None:
         name = digest(run)
@@ -142,16 +143,20 @@ class SQLiteMemory:
             "status": status,
             "state": None if state is None else json.dumps(state),
             "answer": None if answer is None else json.dumps(answer),
+            "manifest": None if manifest is None else manifest.model_dump_json(exclude={"shards"}),
         }
+        shards = None if manifest is None else json.dumps(manifest.shards)
         changes = {column: value for column, value in given.items() if value is not None}
 
         def work(db: sqlite3.Connection) -> None:
             self._fenced(db, run, name, fence)
             columns = "".join(f", {column} = ?" for column in changes)
-            db.execute(
+            changed = db.execute(
                 f"UPDATE runs SET updated = ?{columns} WHERE tenant = ? AND name = ? AND manifest IS NOT NULL",
                 (time.time(), *changes.values(), self._tenant, name),
             )
+            if shards is not None and changed.rowcount == 1:
+                db.execute("UPDATE packings SET shards = ? WHERE run = ?", (shards, self._find(db, name)))
 
         await self._write(work)
 

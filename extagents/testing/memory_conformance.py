@@ -181,6 +181,19 @@ class MemoryConformance(ABC):
         assert found.answer == {"answer": "Ada", "nested": [1, {"a": None}]}
 
     @pytest.mark.asyncio
+    async def test_a_manifest_can_be_replaced_with_its_shards(self, memory: Memory) -> None:
+        await memory.create_run(a_manifest(shards=()))
+        await memory.create_run(a_manifest("other"))
+        await memory.update_run("run", manifest=a_manifest(settings={"effort": "quick"}))
+        await memory.update_run("nobody", manifest=a_manifest("nobody"))
+        found, other = await memory.load_run("run"), await memory.load_run("other")
+        assert found is not None
+        assert other is not None
+        assert found.manifest == a_manifest(settings={"effort": "quick"})
+        assert other.manifest == a_manifest("other")
+        assert await memory.load_run("nobody") is None
+
+    @pytest.mark.asyncio
     async def test_updating_a_run_that_is_not_there_makes_none(self, memory: Memory) -> None:
         await memory.update_run("nobody", status="done", state={"a": 1})
         assert await memory.load_run("nobody") is None
