@@ -326,3 +326,104 @@ async def test_what_is_no_longer_understood_is_refused_and_not_misread(version_1
     async with team(memory=version_1, tenant="museum") as later:
         with pytest.raises(StoreError, match="another version"):
             await later.aask(world.QUESTION, world.corpus(), run="begun", resume=True)
+
+
+# ---- what a resumed run is given, and how it is ended
+
+
+async def test_the_endpoint_is_the_runs_even_where_the_model_is_given(memory: Memory, monkeypatch: pytest.MonkeyPatch) -> None:
+    from extagents.testing import FakeEndpoint
+    from extagents.testing.endpoint import refusal
+
+    def refuse(body: dict[str, Any]) -> Any:
+        return refusal(400, "not today")
+
+    async with FakeEndpoint(refuse) as first, FakeEndpoint(refuse) as other:
+        monkeypatch.setenv("OPENAI_BASE_URL", other.base_url)
+        begun = Coordinator("openai:x", base_url=first.base_url, memory=memory, window=8_000)
+        with pytest.raises(Exception, match="not today"):
+            await begun.aask(world.QUESTION, world.corpus(), run="mine")
+        asked = len(first.requests)
+        assert asked > 0
+        readers: dict[Any, Any] = {"reader": "openai:y"}
+        for given in ({"model": "openai:x"}, {"models": readers}, {}):
+            with pytest.raises(Exception, match="not today"):
+                await Coordinator(memory=memory, **given).aresume("mine", world.corpus())
+            assert len(first.requests) > asked
+            asked = len(first.requests)
+            if "models" in given:
+                assert {request["model"] for request in first.requests[-3:]} <= {"x", "y"}
+                assert "x" in {request["model"] for request in first.requests[-20:]}
+        assert other.requests == []
+
+
+async def test_what_one_resume_is_given_the_next_one_has(memory: Memory) -> None:
+    asked = team(memory=memory, budget=Budget(calls=5))
+    await asked.aask(world.QUESTION, world.corpus(), run="mine")
+    second = await team(memory=memory, budget=Budget(calls=9)).aresume("mine", world.corpus())
+    assert isinstance(second, Answer)
+    assert (second.stopped_by, second.usage.calls <= 9) == ("budget", True)
+    record = await memory.load_run("mine")
+    assert record is not None
+    assert record.manifest.settings["budget"]["calls"] == 9
+    assert len(record.manifest.shards) == second.coverage.shards
+
+
+async def test_a_run_that_failed_while_it_was_planned_can_be_gone_on_with(memory: Memory) -> None:
+    def broken(_: Any) -> Any:
+        raise CallError("auth", "wrong key")
+
+    with pytest.raises(Exception, match="wrong key"):
+        await team(world.model(planner=broken), memory=memory).aask(world.QUESTION, world.corpus(), run="mine")
+    record = await memory.load_run("mine")
+    assert record is not None
+    assert (record.status, record.lease) == ("failed", None)
+    again = await team(memory=memory).aresume("mine", world.corpus())
+    assert isinstance(again, Answer)
+    assert again.answer == world.ANSWER
+
+
+async def test_an_interrupt_that_comes_before_the_run_is_opened_is_not_missed(memory: Memory) -> None:
+    await team(memory=memory, budget=Budget(calls=5)).aask(world.QUESTION, world.corpus(), run="mine")
+    load, asked = memory.load_run, team(memory=memory, budget=Budget(calls=90))
+
+    async def slow(run: str) -> Any:
+        asked.interrupt()
+        await asyncio.sleep(0)
+        return await load(run)
+
+    memory.load_run = slow  # type: ignore[method-assign]
+    answer = await asked.aresume("mine", world.corpus())
+    assert isinstance(answer, Answer)
+    assert (answer.stopped_by, answer.partial) == ("cancelled", True)
+
+
+async def test_closing_ends_resumed_runs_and_gives_their_leases_back(memory: Memory) -> None:
+    await team(memory=memory, budget=Budget(calls=5)).aask(world.QUESTION, world.corpus(), run="mine")
+    begun, never = asyncio.Event(), asyncio.Event()
+
+    async def hanging(_: Any) -> Any:
+        begun.set()
+        await never.wait()
+
+    asked = team(world.model(reader=hanging), memory=memory, budget=Budget(calls=90))
+    running = asyncio.create_task(asked.aresume("mine", world.corpus()))
+    await asyncio.wait_for(begun.wait(), 30)
+    await asyncio.wait_for(asked.aclose(), 30)
+    answer = await asyncio.wait_for(running, 30)
+    assert isinstance(answer, Answer)
+    assert answer.stopped_by == "cancelled"
+    record = await memory.load_run("mine")
+    assert record is not None
+    assert record.lease is None
+
+
+async def test_closing_lets_go_of_a_run_that_a_users_graph_has_left(memory: Memory) -> None:
+    asked = team(memory=memory)
+    async for _ in asked.graph().astream({"question": world.QUESTION, "over": world.corpus()}):
+        break
+    (begun,) = await memory.list_runs()
+    assert live(begun.lease)
+    await asked.aclose()
+    (left,) = await memory.list_runs()
+    assert (left.status, left.lease) == ("partial", None)
