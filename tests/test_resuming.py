@@ -427,3 +427,17 @@ async def test_closing_lets_go_of_a_run_that_a_users_graph_has_left(memory: Memo
     await asked.aclose()
     (left,) = await memory.list_runs()
     assert (left.status, left.lease) == ("partial", None)
+
+
+async def test_an_interrupt_ends_a_run_whose_endpoint_hangs_when_it_is_asked_what_it_serves(memory: Memory) -> None:
+    from extagents.testing import FakeEndpoint
+    from extagents.testing.endpoint import Fault
+
+    async with FakeEndpoint(lambda body: Fault(hang=True), listing=Fault(hang=True)) as endpoint:
+        asked = Coordinator("openai:x", base_url=endpoint.base_url, api_key="k", memory=memory)
+        running = asyncio.create_task(asked.aask(world.QUESTION, world.corpus()))
+        await asyncio.wait_for(endpoint.hanging.wait(), 30)
+        asked.drain()
+        answer = await asyncio.wait_for(running, 8)  # ten seconds is what asking may take by itself
+        await asked.aclose()
+    assert (answer.stopped_by, answer.answered) == ("cancelled", False)
