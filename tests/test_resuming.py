@@ -14,6 +14,7 @@ import world
 from pydantic import BaseModel
 
 from extagents import Budget, Coordinator, InputError, RunBusy, SettingsError, StoreError
+from extagents.background import background
 from extagents.errors import CallError, LeaseLost
 from extagents.memory.base import SCHEMA_VERSION, Memory
 from extagents.memory.lease import hold, live
@@ -118,10 +119,10 @@ async def test_compressed_context_is_resumed_as_such(memory: Memory) -> None:
 
 
 async def test_a_run_that_is_under_way_is_refused_and_told_by_whom(memory: Memory) -> None:
-    begun, going = asyncio.Event(), asyncio.Event()
+    here, begun, going = asyncio.get_running_loop(), asyncio.Event(), asyncio.Event()
 
     async def slow(prompt: Any) -> Any:
-        begun.set()
+        here.call_soon_threadsafe(begun.set)  # the model runs in the background's loop
         await going.wait()
         return world.read(prompt)
 
@@ -137,7 +138,7 @@ async def test_a_run_that_is_under_way_is_refused_and_told_by_whom(memory: Memor
             await attempt
     with pytest.raises(RunBusy):
         await asyncio.to_thread(other.forget, "mine")
-    going.set()
+    background.loop.call_soon_threadsafe(going.set)
     assert (await running).answer == world.ANSWER
     assert await asyncio.to_thread(other.forget, "mine")
 
@@ -178,10 +179,10 @@ async def test_a_shard_that_failed_is_read_when_the_run_is_resumed(memory: Memor
 
 
 async def test_who_was_taken_over_stops_and_changes_nothing_more(memory: Memory) -> None:
-    begun, going = asyncio.Event(), asyncio.Event()
+    here, begun, going = asyncio.get_running_loop(), asyncio.Event(), asyncio.Event()
 
     async def slow(prompt: Any) -> Any:
-        begun.set()
+        here.call_soon_threadsafe(begun.set)  # the model runs in the background's loop
         await going.wait()
         return world.read(prompt)
 
@@ -192,7 +193,7 @@ async def test_who_was_taken_over_stops_and_changes_nothing_more(memory: Memory)
     assert record is not None
     assert record.lease is not None
     taken = await memory.acquire("mine", record.lease.holder.model_copy(update={"key": "other"}), 60, over=record.lease.token)
-    going.set()
+    background.loop.call_soon_threadsafe(going.set)
     with pytest.raises(LeaseLost):
         await running
     after = await memory.load_run("mine")
@@ -400,10 +401,10 @@ async def test_an_interrupt_that_comes_before_the_run_is_opened_is_not_missed(me
 
 async def test_closing_ends_resumed_runs_and_gives_their_leases_back(memory: Memory) -> None:
     await team(memory=memory, budget=Budget(calls=5)).aask(world.QUESTION, world.corpus(), run="mine")
-    begun, never = asyncio.Event(), asyncio.Event()
+    here, begun, never = asyncio.get_running_loop(), asyncio.Event(), asyncio.Event()
 
     async def hanging(_: Any) -> Any:
-        begun.set()
+        here.call_soon_threadsafe(begun.set)  # the model runs in the background's loop
         await never.wait()
 
     asked = team(world.model(reader=hanging), memory=memory, budget=Budget(calls=90))
