@@ -22,7 +22,7 @@ PACKAGE = ROOT / "extagents"
 LEVELS: list[set[str]] = [
     {
         *("types", "errors", "settings", "events", "budget", "text", "answers", "prose", "background"),
-        *("redaction", "private"),
+        *("redaction", "private", "wording", "progress", "display"),
     },
     {"memory", "corpus", "models", "prompts"},
     {"gate"},

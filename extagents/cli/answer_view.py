@@ -6,33 +6,19 @@ import sys
 from collections.abc import Collection
 from typing import TYPE_CHECKING
 
-from extagents.cli.output import (
-    console,
-    count,
-    duration,
-    is_terminal,
-    label,
-    money,
-    one_line,
-    print_json,
-    safe,
-    share,
-    tokens,
-    write,
-)
+from extagents.cli.output import console, count, duration, is_terminal, label, one_line, print_json, safe, write
+from extagents.wording import ENDS as ENDS
+from extagents.wording import covered as covered
+from extagents.wording import spent as spent
+from extagents.wording import unanswered as unanswered
 
 if TYPE_CHECKING:
     from rich.console import Group
     from rich.table import Table
 
-    from extagents.types import Answer, Citation, Compressed
+    from extagents.types import Answer, Citation
 
 MOST_CITATIONS = 8
-ENDS = {
-    "budget": "the budget ended before everything was read",
-    "deadline": "the deadline came before everything was read",
-    "cancelled": "stopped by you before everything was read",
-}
 
 
 def print_answer(answer: Answer, *, as_json: bool, quiet: bool, told: Collection[str] = ()) -> None:
@@ -67,33 +53,6 @@ def remarks(answer: Answer, told: Collection[str] = ()) -> list[str]:
     lines.append(f"read: {covered(answer)} · {spent(answer)} · {duration(answer.seconds)}")
     lines.extend(f"notice: {one_line(notice, 2_000)}" for notice in answer.notices if notice not in told)
     return lines
-
-
-def unanswered(answer: Answer) -> str:
-    """What is said in the place of an answer."""
-    return "No answer yet." if answer.stopped_by else "Nothing in the input answers this question."
-
-
-def covered(answer: Answer | Compressed) -> str:
-    """What was read, in words."""
-    coverage = answer.coverage
-    text = f"{share(coverage.shards_read, coverage.shards)} · {coverage.shards_read:,} of {count(coverage.shards, 'shard')}"
-    text += f" · {tokens(coverage.tokens_read)} of {tokens(coverage.tokens)} tokens"
-    return text
-
-
-def spent(answer: Answer | Compressed) -> str:
-    """What it cost, in words."""
-    usage = answer.usage
-    text = count(usage.calls, "call")
-    if usage.input_tokens or usage.output_tokens:
-        cached = f" ({tokens(usage.cached_tokens)} cached)" if usage.cached_tokens else ""
-        text += f" · {tokens(usage.input_tokens)} tokens in{cached}, {tokens(usage.output_tokens)} out"
-    if usage.cost:
-        text += f" · {money(usage.cost)}"
-    if usage.retries:
-        text += " · " + (f"{usage.retries:,} retries" if usage.retries > 1 else "1 retry")
-    return text
 
 
 def place(citation: Citation) -> str:

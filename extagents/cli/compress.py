@@ -10,8 +10,9 @@ from extagents.cli.answer_view import ENDS, covered, spent
 from extagents.cli.ask import stoppable
 from extagents.cli.live import events_into, view_for
 from extagents.cli.options import coordinator_of, question_of
-from extagents.cli.output import count, duration, is_terminal, one_line, print_json, safe, tokens, write
+from extagents.cli.output import count, duration, is_terminal, one_line, print_json, safe, write
 from extagents.errors import UsageError
+from extagents.wording import kept as summary
 
 if TYPE_CHECKING:
     import argparse
@@ -62,15 +63,6 @@ def print_context(context: Compressed, *, as_json: bool, quiet: bool, told: Coll
     if not quiet:
         for line in remarks(context, told):
             sys.stderr.write(line + "\n")
-
-
-def summary(context: Compressed) -> str:
-    """How much is left of how much, in words."""
-    shorter = f", {context.ratio:,.0f} times shorter" if context.text and context.ratio >= 1.5 else ""
-    return (
-        f"{tokens(context.tokens)} of {tokens(context.input_tokens)} tokens{shorter} · "
-        f"{count(len(context.spans), 'span')} of {count(len({span.document for span in context.spans}), 'document')}"
-    )
 
 
 def remarks(context: Compressed, told: Collection[str] = ()) -> list[str]:

@@ -10,16 +10,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, TextIO, cast
 
+from extagents.wording import CONTROL
+from extagents.wording import count as count
+from extagents.wording import duration as duration
+from extagents.wording import money as money
+from extagents.wording import one_line as one_line
+from extagents.wording import safe as safe
+from extagents.wording import share as share
+from extagents.wording import tokens as tokens
+
 if TYPE_CHECKING:
     from rich.console import Console
-
-# Control characters and direction overrides in a document must not move the cursor, recolour or reorder a terminal.
-_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
-
-
-def safe(text: str) -> str:
-    """The text without characters that act on a terminal."""
-    return _CONTROL.sub("\N{REPLACEMENT CHARACTER}", text.replace("\r\n", "\n"))
 
 
 def label(text: str) -> str:
@@ -30,12 +31,6 @@ def label(text: str) -> str:
 def indented(text: str) -> str:
     """A text of several lines, those after the first indented: none of them can pass for a line of ours."""
     return safe(text).replace("\n", "\n          ")
-
-
-def one_line(text: str, width: int) -> str:
-    """The text on one line of at most `width` characters, cut with an ellipsis."""
-    line = " ".join(safe(text).split())
-    return line if len(line) <= width else line[: max(1, width - 1)].rstrip() + "…"
 
 
 class OutputClosed(Exception):
@@ -103,7 +98,7 @@ def print_json(value: Any) -> None:
     utf8 = (getattr(sys.stdout, "encoding", None) or "").lower().replace("-", "") == "utf8"
     text = json.dumps(value, ensure_ascii=not utf8)
     # A terminal acts on these inside JSON, too; escaped they mean the same.
-    write(_CONTROL.sub(lambda found: f"\\u{ord(found[0]):04x}", text) + "\n")
+    write(CONTROL.sub(lambda found: f"\\u{ord(found[0]):04x}", text) + "\n")
 
 
 def console(stream: TextIO) -> Console:
@@ -116,45 +111,3 @@ def console(stream: TextIO) -> Console:
 def is_terminal(stream: TextIO) -> bool:
     """Whether somebody looks at the stream."""
     return stream.isatty()
-
-
-def tokens(number: int) -> str:
-    """9,999 → 9,999, 12,345 → 12.3K, 1,234,567 → 1.23M, 20,000,000 → 20M."""
-    if number < 10_000:
-        return f"{number:,}"
-    text, unit = (f"{number / 1_000:.1f}", "K") if number < 999_950 else (f"{number / 1_000_000:.2f}", "M")
-    return text.rstrip("0").rstrip(".") + unit
-
-
-def money(cost: float | None) -> str:
-    """USD with as many digits as matter; unknown prices are said to be unknown."""
-    if cost is None:
-        return "price unknown"
-    if cost == 0:
-        return "$0"
-    return f"${cost:,.2f}" if cost >= 0.1 else f"${cost:.4f}"
-
-
-def duration(seconds: float) -> str:
-    """0.4 s, 12 s, 3:07, 1:02:03."""
-    if seconds < 10:
-        return f"{seconds:.1f} s"
-    if seconds < 60:
-        return f"{seconds:.0f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
-
-
-def count(number: int, noun: str) -> str:
-    """1 shard, 2 shards."""
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
-
-
-def share(part: int, whole: int) -> str:
-    """A percentage that says 100% only when all of it is there."""
-    if whole <= 0:
-        return "–"
-    if part < whole:
-        return f"{min(99, round(100 * part / whole))}%"
-    return "100%"

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 from extagents.cli import ask, compress, survey
 from extagents.cli.answer_view import page, print_answer
-from extagents.cli.compress import summary as compressed_to
 from extagents.cli.live import events_into, view_for
 from extagents.cli.options import coordinator_of
 from extagents.cli.output import console, indented, is_terminal, label, one_line, print_json, write
 from extagents.errors import InputError
+from extagents.wording import kept as compressed_to
 
 if TYPE_CHECKING:
     import argparse
