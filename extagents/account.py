@@ -58,6 +58,9 @@ class Account:
     `deadline` is a `time.monotonic()` value in seconds. `keep` is withheld from every call that is not final. `spent` is
     what the run had used before (a resumed one), and `answered` what its calls brought: the memory's journal. `fence` is the
     token of the lease under which the run is worked on. The memory, where there is one, counts for all processes of the run.
+
+    `parent` is the account of the batch that the run belongs to: every call is reserved and settled there, too, and `share` of
+    what the parent keeps is this run's.
     """
 
     def __init__(
@@ -71,6 +74,8 @@ class Account:
         spent: Usage | None = None,
         answered: Mapping[str, str] | None = None,
         fence: int | None = None,
+        parent: Account | None = None,
+        share: Amount | None = None,
     ) -> None:
         self.run_id = run_id
         self.budget = budget or Budget()
@@ -80,7 +85,10 @@ class Account:
         self.usage = spent or Usage()
         self.answered = answered or {}
         self.fence = fence
+        self.parent = parent
+        self.share = share or Amount()
         self.closed = False
+        self.ended = False
         self.scopes: set[asyncio.Timeout] = set()  # of the calls under way: each ends at the deadline
         self._used = _Sum.of(Amount.of(self.usage))
         self._open = _Sum()
@@ -102,31 +110,47 @@ class Account:
         self._calls += 1
         return f"{call_id or role}:{self._prefix}:{self._calls}"
 
-    async def reserve(self, name: str, amount: Amount, *, keep: Amount) -> None:
-        """Reserves, waiting for calls under way to be settled where they hold what is missing. Raises `BudgetEnded`."""
-        if not self.budget.limited:
-            return
-        while True:
-            if self.covers(amount, keep=keep):
-                self._reserved[name] = amount
-                self._open.add(amount)
-                granted = False
-                try:
-                    granted = self.memory is None or await self.memory.reserve(
-                        self.run_id, name, amount, self.budget, keep=keep, fence=self.fence
-                    )
-                finally:
-                    if not granted:
-                        self._release(name)
-                        if not self._reserved:
-                            self._wake()  # others wait for what this one held while it was asking
-                if granted:
-                    return
+    async def reserve(self, name: str, amount: Amount, *, keep: Amount, final: bool = False) -> None:
+        """Reserves, waiting for calls under way to be settled where they hold what is missing. Raises `BudgetEnded`.
+
+        A `final` call may use this run's share of what the parent keeps.
+        """
+        while self.budget.limited and not await self.grant(name, amount, keep=keep):
             if not self._reserved:
                 raise BudgetEnded(f"the budget does not cover another call of up to {amount.tokens} tokens")
             future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
             self._waiting.append(future)
             await future
+        if self.parent is not None:
+            kept = self.parent.keep.less(self.share) if final else self.parent.keep
+            try:
+                await self.parent.reserve(self._above(name), amount, keep=kept)
+            except BaseException:
+                await self.withdraw(name)
+                raise
+
+    async def grant(self, name: str, amount: Amount, *, keep: Amount) -> bool:
+        """Reserves here, not with the parent, if that can be done at once."""
+        if not self._room(amount, keep=keep):
+            return False
+        self._reserved[name] = amount
+        self._open.add(amount)
+        granted = False
+        try:
+            granted = self.memory is None or await self.memory.reserve(
+                self.run_id, name, amount, self.budget, keep=keep, fence=self.fence
+            )
+        finally:
+            if not granted:
+                self._release(name)
+                if not self._reserved:
+                    self._wake()  # others wait for what this one held while it was asking
+        return granted
+
+    async def withdraw(self, name: str) -> None:
+        """Gives a reservation back for which no call was made."""
+        if name in self._reserved:
+            await self.settle_alone(name, Usage())
 
     def end_by(self, moment: float) -> None:
         """Brings the deadline forward to a `time.monotonic()` value, for the calls under way, too. It is never put off."""
@@ -139,11 +163,23 @@ class Account:
         """From now on no call but a final one is begun."""
         self.closed = True
 
+    def end(self) -> None:
+        """From now on no call at all is begun."""
+        self.closed = self.ended = True
+
     async def settle(self, name: str, usage: Usage, *, answered: tuple[str, str] | None = None) -> None:
         """Ends a reservation; afterwards `usage`, here and in the memory, holds what the call cost.
 
         `answered` is what it brought, for the run's journal: key and body.
         """
+        try:
+            await self.settle_alone(name, usage, answered=answered)
+        finally:
+            if self.parent is not None:
+                await self.parent.settle(self._above(name), usage)
+
+    async def settle_alone(self, name: str, usage: Usage, *, answered: tuple[str, str] | None = None) -> None:
+        """The same, but not with the parent."""
         self.usage = self.usage + usage
         try:
             if self.memory is not None and (usage.calls or name in self._reserved):
@@ -153,8 +189,16 @@ class Account:
             self._release(name)
             self._wake()
 
+    def _above(self, name: str) -> str:
+        """What a reservation is called in the parent's account."""
+        return f"{self.run_id}:{name}"
+
     def covers(self, amount: Amount, *, keep: Amount) -> bool:
-        """Whether this process knows of nothing that would not leave room for `amount` beside `keep`."""
+        """Whether this process knows of nothing, here or in the parent, that would not leave room for `amount` beside `keep`."""
+        above = self.parent
+        return self._room(amount, keep=keep) and (above is None or above.covers(amount, keep=above.keep.less(self.share)))
+
+    def _room(self, amount: Amount, *, keep: Amount) -> bool:
         budget, used, held = self.budget, self._used, self._open
         return (
             (budget.tokens is None or used.tokens + held.tokens + amount.tokens + keep.tokens <= budget.tokens)

@@ -35,3 +35,11 @@ class Amount(Frozen):
 
     def __add__(self, other: Amount) -> Amount:
         return Amount(calls=self.calls + other.calls, tokens=self.tokens + other.tokens, cost=self.cost + other.cost)
+
+    def less(self, other: Amount) -> Amount:
+        """What is left without `other`; nothing is below zero."""
+        return Amount(
+            calls=max(0, self.calls - other.calls),
+            tokens=max(0, self.tokens - other.tokens),
+            cost=max(0.0, self.cost - other.cost),
+        )

@@ -108,6 +108,8 @@ class _Attempts:
     moods: int = 0
     unusable: int = 0  # answers that could not be used
     put_off: bool = False  # whether the last attempt was refused
+    final: bool = False  # whether the call may use what is kept for the end
+    parts: tuple[str, ...] = ()  # what the parts of its answer are kept under, where it answers several calls at once
 
     def begin(self) -> None:
         """A further completion has all its tries."""
@@ -182,12 +184,13 @@ class Gate:
         final: bool = False,
         call_id: str = "",
         on_delta: Callable[[str], None] | None = None,
+        parts: tuple[str, ...] = (),
     ) -> Called[T]:
         """Makes the call and gives its typed answer.
 
         `final` opens what the account keeps back. `call_id` names the reservation: give one that a resumed run would give
         again. `on_delta` gets the answer's text (the field `answer`, decoded) as it arrives, nothing twice; where a further
-        attempt words it otherwise, no more is told. Raises `BudgetEnded` or `DeadlineEnded` when nothing more may start,
+        attempt words it otherwise, no more is told. `parts` are the keys of the calls that this one answers together. Raises `BudgetEnded` or `DeadlineEnded` when nothing more may start,
         `CallFailed` when this call failed for good, `SettingsError` when a ceiling in USD is set for a model without prices.
         """
         if account.memory is None:
@@ -203,9 +206,15 @@ class Gate:
         if (kept := account.answered.get(key)) is not None:
             output, usage, answered_by = journal.replayed(kept, prompt.output)
             return Called(output=output, usage=usage, model=answered_by)
-        if account.closed and not final:
+        if account.ended or (account.closed and not final):
             raise Closed("the run was told to end")
-        attempts = _Attempts(name=account.name(call_id, prompt.role), key=key, successes=self._endpoint(model).successes)
+        attempts = _Attempts(
+            name=account.name(call_id, prompt.role),
+            key=key,
+            successes=self._endpoint(model).successes,
+            final=final,
+            parts=parts,
+        )
         keep = Amount() if final else account.keep
         deltas = None if on_delta is None else _Deltas(on_delta, decoded="answer" in prompt.output.model_fields)
         remaining = self._remaining(account)
@@ -362,7 +371,7 @@ class Gate:
         if not account.covers(Amount.of(bound), keep=keep):
             bound = self._counted(prompt, model, bound)
         amount = Amount.of(bound)
-        await account.reserve(attempts.name, amount, keep=keep)
+        await account.reserve(attempts.name, amount, keep=keep, final=attempts.final)
         first = attempts.usage.calls == 0
         attempts.tried += 1
         attempts.put_off = False
@@ -408,7 +417,8 @@ class Gate:
             attempts.usage = attempts.usage + usage
             answered = None
             if completion is not None and output is not None:
-                answered = (attempts.key, journal.kept(output, attempts.usage, completion.model or model.name))
+                body = journal.kept(output, attempts.usage, completion.model or model.name, parts=attempts.parts)
+                answered = (attempts.key, body)
             elif completion is not None:
                 answered = (journal.unusable_key(prompt, attempts.unusable), journal.kept_unusable(completion, attempts.usage))
                 attempts.unusable += 1

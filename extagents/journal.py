@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 from typing import Any, TypeVar
 
 from pydantic import BaseModel
@@ -25,15 +26,23 @@ def key_of(prompt: Prompt[Any]) -> str:
     return hashed.hexdigest()
 
 
-def kept(output: BaseModel, usage: Usage, model: str) -> str:
-    """An answer as it is kept; `usage` is what all its attempts cost."""
-    return f'{{"model":{json.dumps(model)},"usage":{usage.model_dump_json()},"output":{output.model_dump_json()}}}'
+def kept(output: BaseModel, usage: Usage, model: str, *, parts: Sequence[str] = ()) -> str:
+    """An answer as it is kept; `usage` is what all its attempts cost, `parts` the keys of the calls that it answers together."""
+    told = f'"parts":{json.dumps(list(parts))},' if parts else ""
+    return f'{{{told}"model":{json.dumps(model)},"usage":{usage.model_dump_json()},"output":{output.model_dump_json()}}}'
 
 
 def replayed(body: str, output: type[T]) -> tuple[T, Usage, str]:
     """The answer that an earlier part of the run has paid for, what it cost then, and who gave it."""
     told = json.loads(body)
     return output.model_validate(told["output"]), Usage.model_validate(told["usage"]), told["model"]
+
+
+def parts_of(body: str) -> tuple[str, ...]:
+    """The keys of the calls that a kept answer answers together; none for most."""
+    if not body.startswith('{"parts":'):
+        return ()
+    return tuple(json.loads(body)["parts"])
 
 
 def unusable_key(prompt: Prompt[Any], number: int) -> str:

@@ -273,6 +273,23 @@ class Reading(Frozen):
     )
 
 
+class QuestionReading(Frozen):
+    """What one of several questions brought, put to the same text in one call."""
+
+    question: int = Field(description="the question's number")
+    facts: list[ReportedFact] = Field(description="what helps to answer it; empty if the text holds nothing")
+    queries: list[str] = Field(description="new leads worth following elsewhere", json_schema_extra={"maxItems": 3})
+    continues: bool = Field(
+        default=False, description="true if something that matters to it is cut off at the start or end of the text"
+    )
+
+
+class Readings(Frozen):
+    """A reader's answer to several questions, in one call."""
+
+    readings: list[QuestionReading] = Field(description="one entry for each question, in their order")
+
+
 class ReasonerInput(Frozen):
     """One rung of the ladder: facts best first, labelled 1…n in the prompt."""
 
@@ -522,7 +539,10 @@ class Coverage(Frozen):
 
 
 class Answer(Frozen):
-    """What `ask` returns; `model_dump()` is exactly the object that `--json` prints, `data` (the filled schema) apart."""
+    """What `ask` returns; `model_dump()` is exactly the object that `--json` prints, `data` (the filled schema) apart.
+
+    `error` is only set in a batch, of a question that failed: type, message, hint, retryable and run_id, as `--json` prints them.
+    """
 
     answer: str
     answered: bool
@@ -541,6 +561,7 @@ class Answer(Frozen):
     run_id: str = ""
     seconds: float = 0.0
     data: Any = Field(default=None, exclude=True)
+    error: dict[str, Any] | None = Field(default=None, exclude=True)
 
     @property
     def text(self) -> str:

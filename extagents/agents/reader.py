@@ -18,6 +18,7 @@ from extagents.types import (
     ReaderInput,
     ReaderQuestion,
     Reading,
+    Readings,
     Report,
     Shard,
     ShardText,
@@ -103,6 +104,50 @@ async def read(job: ReadJob, prompt: Prompt[Reading], sources: Sources, desk: De
         return report.model_copy(update={"failure": failure.message, "usage": failure.usage or Usage()})
     finding = check(called.output, job, sources)
     return report.model_copy(update={"findings": (finding,), "usage": called.usage})
+
+
+def together_prompt(jobs: Sequence[ReadJob], sources: Sources, desk: Desk, *, output_tokens: int) -> Prompt[Readings]:
+    """One prompt for several questions about one shard; up to the questions it is that of every single one."""
+    shown = prompts.show_shard(sources.text)
+    questions = tuple(job.questions[0] for job in jobs)
+    inputs = ReaderInput.model_construct(
+        shard=sources.text, questions=questions, round=jobs[0].round, answer_type="text", statistics=sources.statistics
+    )
+    return desk.prompt(
+        "reader",
+        inputs,
+        Readings,
+        template="readers",
+        output_tokens=output_tokens,
+        slots={
+            "nonce": prompts.nonce(desk.secret, shown),
+            "shard": shown,
+            "questions": prompts.show_questions(questions, desk.language),
+            "count": str(len(questions)),
+        },
+    )
+
+
+def parted(readings: Readings, count: int) -> list[Reading | None]:
+    """What each of the questions brought; None for one that the reader left out, or wrote twice."""
+    by_number: dict[int, list[Reading]] = {}
+    for entry in readings.readings:
+        reading = Reading(facts=entry.facts, queries=entry.queries, continues=entry.continues)
+        by_number.setdefault(entry.question, []).append(reading)
+    return [found[0] if len(found := by_number.get(number, [])) == 1 else None for number in range(1, count + 1)]
+
+
+def report_of(job: ReadJob, prompt: Prompt[Reading], reading: Reading, sources: Sources, *, usage: Usage) -> Report:
+    """The report of a job whose reading is there; `prompt` is that of the job alone, under whose version it is kept."""
+    return Report(
+        run=job.run,
+        round=job.round,
+        wave=job.wave,
+        shard=job.shard.id,
+        version=prompt.version,
+        findings=(check(reading, job, sources),),
+        usage=usage,
+    )
 
 
 async def _read_halves(job: ReadJob, halves: Sequence[ShardText], sources: Sources, desk: Desk) -> Report:

@@ -6,6 +6,7 @@ from extagents.prompts.rendering import (
     show_facts,
     show_history,
     show_list,
+    show_questions,
     show_shard,
 )
 
@@ -19,6 +20,7 @@ __all__ = [
     "show_facts",
     "show_history",
     "show_list",
+    "show_questions",
     "show_shard",
     "version",
 ]

@@ -19,6 +19,7 @@ Language = Literal["en", "zh"]
 _KANA_OR_HANGUL = re.compile(r"[\u3040-\u30ff\uac00-\ud7af]")
 _CHINESE_WORDS = re.compile(r"谁|什么|哪|多少|几|吗|呢|何|怎|为什|是|的|了|在|和|与|有|年|个|由|被")
 SLOT = re.compile(r"\{\{(\w+)\}\}")
+_SYSTEM_OF = re.compile(r"## system of (\w+)\n## user\n")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +55,8 @@ def language_note(chinese: float, language: Language) -> str:
 def _template(template: str, language: Language) -> tuple[str, tuple[str, ...]]:
     """The system text, and the user text split at its slots: text, slot, text, slot, …, text."""
     text = files("extagents.prompts").joinpath(f"{template}.{language}.md").read_text(encoding="utf-8")
+    if of := _SYSTEM_OF.match(text):  # so that both begin alike, and what a server kept of the one serves the other
+        return _template(of[1], language)[0], tuple(SLOT.split(text[of.end() :].strip()))
     _, system, user = re.split(r"^## (?:system|user)\n", text, flags=re.MULTILINE)
     return system.strip(), tuple(SLOT.split(user.strip()))
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import Literal
 
-from extagents.types import Candidate, Fact, ShardText, Turn
+from extagents.types import Candidate, Fact, ReaderQuestion, ShardText, Turn
 
 NOTHING = "(none)"
 
@@ -37,6 +38,23 @@ def show_facts(facts: Sequence[Fact], *, claims: bool = True, quotes: bool = Tru
 def show_list(items: Iterable[str]) -> str:
     """One item a line."""
     return "\n".join(f"- {one_line(item)}" for item in items) or NOTHING
+
+
+HEADINGS = {"en": ("Question", "Knowledge so far", "Still looked for"), "zh": ("问题", "目前已有的知识", "仍在查找")}
+
+
+def show_questions(questions: Sequence[ReaderQuestion], language: Literal["en", "zh"]) -> str:
+    """Every question under a heading with its number, with what is known and still looked for of that question alone."""
+    question, knowledge, queries = HEADINGS[language]
+    shown = []
+    for number, asked in enumerate(questions, start=1):
+        part = [f"# {question} {number}\n{one_line(asked.core)}"]
+        if asked.knowledge:
+            part.append(f"## {knowledge}\n{show_facts(asked.knowledge, quotes=False)}")
+        if asked.open_queries:
+            part.append(f"## {queries}\n{show_list(asked.open_queries)}")
+        shown.append("\n\n".join(part))
+    return "\n\n".join(shown)
 
 
 def show_candidates(candidates: Sequence[Candidate], facts: Sequence[Fact]) -> str:

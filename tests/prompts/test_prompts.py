@@ -11,7 +11,9 @@ from extagents.types import (
     Notes,
     Outline,
     Plan,
+    ReaderQuestion,
     Reading,
+    Readings,
     Scan,
     Section,
     ShardText,
@@ -35,7 +37,12 @@ FACTS = (
     Fact(id="2", claim="Beta is new.", quote="second part", relevance=0.5, **PLACE_B),
 )
 CANDIDATES = (Candidate(path="ladder", answer="old", confidence=0.75, facts=FACTS[:1]),)
+QUESTIONS = (
+    ReaderQuestion(core="How old is Alpha?", knowledge=FACTS, open_queries=("age of Alpha",)),
+    ReaderQuestion(core="Who wrote the\nBeta report?"),
+)
 OUTPUTS = {"planner": Plan, "reader": Reading, "reasoner": Verdict, "single": SinglePass, "fusion": Fused}
+OUTPUTS |= {"readers": Readings}
 OUTPUTS |= {"outline": Outline, "outline_merge": Outline, "section": WrittenSection}
 OUTPUTS |= {"memory_scan": Scan, "memory_notes": Notes, "memory_recall": Verdict}
 SLOTS = {
@@ -52,6 +59,12 @@ SLOTS = {
         "question": "How old is Alpha?",
         "knowledge": prompts.show_facts(FACTS, quotes=False),
         "queries": prompts.show_list(("age of Alpha",)),
+    },
+    "readers": {
+        "nonce": "abc123",
+        "shard": prompts.show_shard(SHARD),
+        "questions": prompts.show_questions(QUESTIONS, "en"),
+        "count": "2",
     },
     "reasoner": {"question": "How old is Alpha?", "facts": prompts.show_facts(FACTS)},
     "memory_scan": {
@@ -133,6 +146,14 @@ def test_the_question_stands_after_the_shard():
     one = prompts.render("reader", "en", **SLOTS["reader"]).user
     other = prompts.render("reader", "en", **{**SLOTS["reader"], "question": "Something else?"}).user
     assert other.startswith(one[: one.index("# Question")])
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_several_questions_begin_as_one_does_up_to_the_shards_end(language):
+    one, several = (prompts.render(role, language, **SLOTS[role]) for role in ("reader", "readers"))
+    end = one.user.index("=== text abc123 ends ===")
+    assert several.system == one.system
+    assert several.user.startswith(one.user[:end])
 
 
 def test_a_missing_slot_is_an_error():
