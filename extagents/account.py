@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from extagents.budget import Amount, Budget
 from extagents.memory.base import Memory
+from extagents.observing import Trace
 from extagents.types import StoppedBy, Usage
 
 
@@ -96,6 +97,7 @@ class Account:
         self._waiting: list[asyncio.Future[None]] = []
         self._prefix = uuid.uuid4().hex[:8]
         self._calls = 0
+        self.trace: Trace | None = None  # who watches the calls
         self.trouble = ""  # what the last call that failed said, until one succeeds
 
     @property

@@ -21,6 +21,7 @@ from extagents.errors import ExtAgentsError, InputError, LeaseLost, RunError, Ru
 from extagents.memory.base import Memory, RunRecord
 from extagents.memory.patience import end_of_run
 from extagents.models.base import Model, ModelInfo
+from extagents.observing import RunEnded, RunStarted, Trace, tracers
 from extagents.redaction import scrub
 from extagents.request import History, Request, compress_request, request_of
 from extagents.resuming import finished_with, kept_whole, models_of_run, refuse_busy, request_of_run, settings_of_run
@@ -67,6 +68,7 @@ class Coordinator:
         prices: Prices | None = None,
         lanes: int | None = None,
         heads: int | None = None,
+        prompts: str | Path | None = None,
         settings: Settings | None = None,
     ) -> None:
         given: dict[str, Any] = {
@@ -85,6 +87,7 @@ class Coordinator:
             "prices": prices,
             "lanes": lanes,
             "heads": heads,
+            "prompts": prompts,
             "model": model if isinstance(model, str) else None,
             "memory": memory if isinstance(memory, str) else None,
         }
@@ -424,6 +427,7 @@ class Coordinator:
             if (finished := finished_with(stored, request)) is not None:
                 return finished
             await asyncio.to_thread(refuse_busy, stored)
+        from extagents.callbacks import apart
         from extagents.workspace import Halted
 
         try:
@@ -442,7 +446,8 @@ class Coordinator:
                 )
             return self._nothing_read(run_id, halted.stopped_by)
         try:
-            await self.graph().ainvoke({"workspace": workspace.key}, config={"recursion_limit": 10_000})
+            with apart():
+                await self.graph().ainvoke({"workspace": workspace.key}, config={"recursion_limit": 10_000})
         except asyncio.CancelledError as error:
             await self.fail(workspace, error)
             raise
@@ -478,12 +483,17 @@ class Coordinator:
                 self._graph = build(self)
         return self._graph
 
-    async def open(self, state: Any, on_event: Callable[[events.Event], None]) -> Workspace:
-        """The workspace of the state's run; a run that came through a user's own graph is opened here."""
+    async def open(self, state: Any, on_event: Callable[[events.Event], None], run: str | None) -> Workspace:
+        """The workspace of the state's run; a run that came through a user's own graph is opened here, under the name `run`."""
         known = self._workspaces.get(state.get("workspace", ""))
         if known is None:
-            request = request_of(state["question"], state.get("over"), state.get("instructions", ""), (), None, None, False)
-            return await self._open(request, uuid.uuid4().hex[:12], on_event, self._interrupts)
+            asked = (state.get("question", ""), state.get("over"), state.get("instructions", ""), (), None)
+            if run is not None:
+                for left in [one for one in self._workspaces.values() if one.run_id == run]:
+                    await self.fail(left, asyncio.CancelledError())  # of the same step, left between two of its own
+                with contextlib.suppress(RunExists):  # it read another input: the step is done anew
+                    return await self._open(request_of(*asked, run, True), run, on_event, self._interrupts)
+            return await self._open(request_of(*asked, None, False), uuid.uuid4().hex[:12], on_event, self._interrupts)
         told = known.listener
 
         def both(event: events.Event) -> None:
@@ -516,11 +526,15 @@ class Coordinator:
         except StoreError as error:
             notice = f"The answer could not be stored: {error.message}"
             workspace.answer = answer.model_copy(update={"notices": (*answer.notices, notice)})
+        if workspace.account.trace is not None:
+            workspace.account.trace.ended(RunEnded(workspace.account.usage, result=workspace.answer))
         await workspace.let_go()
 
     async def fail(self, workspace: Workspace, error: BaseException) -> BaseException:
         """Stores that the run failed, lets the workspace go, and gives the error as the user is to see it."""
         shown = _as_error(error, workspace) if isinstance(error, Exception) else error
+        if workspace.account.trace is not None:
+            workspace.account.trace.ended(RunEnded(workspace.account.usage, error=shown))
         if self._workspaces.pop(workspace.key, None) is None:
             return shown
         update = workspace.memory.update_run
@@ -547,6 +561,7 @@ class Coordinator:
 
         Raises `Halted` where the run is told to end before it has one; `seen` is the number of interrupts before it.
         """
+        from extagents.callbacks import langchain_trace
         from extagents.memory.lease import hold
         from extagents.opening import load, unreadable, window_of, wordless, workspace_of
         from extagents.workspace import Halted
@@ -600,6 +615,16 @@ class Coordinator:
         if budget.seconds is not None:
             workspace.end_reading_at(started + READING_SHARE * budget.seconds)
         self._workspaces[workspace.key] = workspace
+        told = RunStarted(
+            run_id=run_id,
+            question=request.question,
+            goal=request.goal,
+            strategy=self.settings.strategy,
+            model=gate.model("reader").name,
+            documents=len(corpus.documents),
+            content=self.settings.trace_content,
+        )
+        workspace.account.trace = Trace.of(told, (langchain_trace, *tracers))
         if self._interrupts != seen:
             workspace.interrupt()
         for notice in (*wordless(gate), *([unknown] if unknown else ()), *corpus.notices, *unreadable(corpus)):

@@ -85,7 +85,20 @@ class RunError(ExtAgentsError):
 
 
 class ModelError(RunError):
-    """The model could not be reached, refused the call, or never gave a usable answer."""
+    """The model could not be reached, refused the call, or never gave a usable answer. `kind` says which, where it is known."""
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        hint: str = "",
+        run_id: str | None = None,
+        retryable: bool = False,
+        spent: object = None,
+        kind: CallErrorKind | None = None,
+    ) -> None:
+        super().__init__(message, hint=hint, run_id=run_id, retryable=retryable, spent=spent)
+        self.kind = kind
 
 
 class StoreError(RunError):

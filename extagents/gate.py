@@ -24,6 +24,7 @@ from extagents.errors import CallError, CallErrorKind, ModelError, SettingsError
 from extagents.limiter import Clock, Endpoint, Limiter, Place, Sleep
 from extagents.memory.base import Memory
 from extagents.models.base import Completion, Model, ModelInfo, Prompt
+from extagents.observing import CallBegan, CallEnded
 from extagents.parsing import FieldStream, Unparsable, ask_again, parse, schema_text
 from extagents.types import Role, Usage
 
@@ -77,7 +78,9 @@ class CallFailed(Exception):
         """The same as an error for the user."""
         retryable = self.kind in ("rate_limit", "server", "timeout", "connection")
         message = _sentence(f"{self.model}: {self.message}" if self.model else self.message)
-        return ModelError(message, hint=self.hint, run_id=run_id, retryable=retryable, spent=spent or self.usage)
+        return ModelError(
+            message, hint=self.hint, run_id=run_id, retryable=retryable, spent=spent or self.usage, kind=self.kind
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,6 +196,43 @@ class Gate:
         attempt words it otherwise, no more is told. `parts` are the keys of the calls that this one answers together. Raises `BudgetEnded` or `DeadlineEnded` when nothing more may start,
         `CallFailed` when this call failed for good, `SettingsError` when a ceiling in USD is set for a model without prices.
         """
+        if account.trace is None:
+            return await self._call(prompt, account, final=final, call_id=call_id, on_delta=on_delta, parts=parts)
+        model = self.model(prompt.role)
+        began = CallBegan(
+            role=prompt.role,
+            model=model.name,
+            name=call_id,
+            output_tokens=prompt.max_output_tokens,
+            messages=prompt.messages,
+        )
+        replayed = bool(account.answered) and journal.key_of(prompt) in account.answered
+        with account.trace.call(began) as ended:
+            try:
+                called = await self._call(prompt, account, final=final, call_id=call_id, on_delta=on_delta, parts=parts)
+            except CallFailed as failure:
+                ended(CallEnded("failed", kind=failure.kind, usage=failure.usage, error=failure))
+                raise
+            except Stop as stop:
+                ended(CallEnded("stopped", kind=stop.stopped_by, error=stop))
+                raise
+            except Exception as error:
+                ended(CallEnded("failed", kind=type(error).__name__, error=error))
+                raise
+            outcome = "replayed" if replayed else "answered"
+            ended(CallEnded(outcome, usage=called.usage, model=called.model, output=called.output))
+            return called
+
+    async def _call(
+        self,
+        prompt: Prompt[T],
+        account: Account,
+        *,
+        final: bool,
+        call_id: str,
+        on_delta: Callable[[str], None] | None,
+        parts: tuple[str, ...],
+    ) -> Called[T]:
         if account.memory is None:
             account.memory = self.memory
         model = self.model(prompt.role)
@@ -415,6 +455,7 @@ class Gate:
             if not first and usage.calls:
                 usage = usage.model_copy(update={"retries": usage.retries + 1})
             attempts.usage = attempts.usage + usage
+            account.roles[prompt.role] = account.roles.get(prompt.role, Usage()) + usage
             answered = None
             if completion is not None and output is not None:
                 body = journal.kept(output, attempts.usage, completion.model or model.name, parts=attempts.parts)

@@ -9,9 +9,11 @@ unsure, the memory agent's notes and one pass over compressed context give candi
 from __future__ import annotations
 
 import asyncio
+import hashlib
 from collections.abc import Awaitable, Callable
 from typing import Any, Protocol, TypedDict, TypeVar
 
+from langchain_core.runnables import Runnable, RunnableConfig
 from langgraph.config import get_stream_writer
 from langgraph.graph import END, START, StateGraph
 from langgraph.graph.state import CompiledStateGraph
@@ -23,6 +25,7 @@ from extagents.agents.reasoner import Ladder
 from extagents.answers import expected_type, same
 from extagents.background import background
 from extagents.budget import Amount
+from extagents.callbacks import apart
 from extagents.condensing import compressed, condense, pass_over
 from extagents.ending import fuse
 from extagents.errors import InputError, RunExists, SettingsError
@@ -77,8 +80,8 @@ class Lane(TypedDict):
 class Host(Protocol):
     """Who keeps the workspaces of runs: opens them, finds them, and lets go of them in the end."""
 
-    async def open(self, state: State, on_event: Callable[[events.Event], None]) -> Workspace:
-        """The workspace of the state's run, opened where the run has none yet."""
+    async def open(self, state: State, on_event: Callable[[events.Event], None], run: str | None) -> Workspace:
+        """The workspace of the state's run, opened (and named `run`) where the run has none yet."""
         ...
 
     def find(self, key: str) -> Workspace:
@@ -94,8 +97,33 @@ class Host(Protocol):
         ...
 
 
+class Step(Runnable[Any, Any]):
+    """A node or a branch, for `ainvoke` in any loop and for `invoke` in any thread."""
+
+    def __init__(self, name: str, work: Callable[[Any, RunnableConfig], Coroutine[Any, Any, Any]]) -> None:
+        self.name = name
+        self._work = work
+
+    async def ainvoke(self, input: Any, config: RunnableConfig | None = None, **_: Any) -> Any:
+        return await self._work(input, config or {})
+
+    def invoke(self, input: Any, config: RunnableConfig | None = None, **_: Any) -> Any:
+        return background.wait(lambda: self._work(input, config or {}))
+
+
+def run_name(step: str, *asked: str) -> str | None:
+    """The name of the run that a step of a user's own graph makes, by LangGraph's name for the step; None where there is none.
+
+    A step that is done again after a crash has the name that it had, and with it all that its run had paid for.
+    """
+    if not step:
+        return None
+    digest = hashlib.blake2b("\0".join((step, *asked)).encode("utf-8", "surrogatepass"), digest_size=10)
+    return f"graph-{digest.hexdigest()}"
+
+
 def build(host: Host) -> CompiledStateGraph[State, Any, State, State]:
-    """The compiled graph over the host's workspaces. It needs no checkpointer: the memory is the checkpoint.
+    """The compiled graph over the host's workspaces. It takes no checkpointer, not even a user's: the memory is the checkpoint.
 
     Nodes run in any event loop; their work is done on the background loop, which owns sockets and pools.
     """
@@ -105,7 +133,8 @@ def build(host: Host) -> CompiledStateGraph[State, Any, State, State]:
 
         async def guarded() -> T:
             try:
-                return await work(workspace)
+                with apart():
+                    return await work(workspace)
             except BaseException as error:
                 shown = await host.fail(workspace, error)
                 if shown is error:
@@ -114,46 +143,49 @@ def build(host: Host) -> CompiledStateGraph[State, Any, State, State]:
 
         return await background.run(guarded)
 
-    async def plan_node(state: State) -> State:
+    async def plan_node(state: State, config: RunnableConfig) -> State:
         writer, loop = get_stream_writer(), asyncio.get_running_loop()
 
         def on_event(event: events.Event) -> None:
-            if background.here():
+            if _running() is loop:
                 writer(event)
-            else:
+            elif not loop.is_closed():
                 loop.call_soon_threadsafe(writer, event)
 
-        workspace = await background.run(lambda: host.open(state, on_event))
+        # A graph in a user's own: the step of theirs that it is. By itself it is none.
+        step = str(config.get("configurable", {}).get("checkpoint_ns") or "").rpartition("|")[0]
+        run = run_name(step, state.get("question", ""), state.get("instructions", ""))
+        workspace = await background.run(lambda: host.open(state, on_event, run))
         await at_work(workspace.key, plan)
         return {"workspace": workspace.key, "run_id": workspace.run_id}
 
-    async def single_node(state: State) -> State:
+    async def single_node(state: State, _: RunnableConfig) -> State:
         await at_work(state["workspace"], read_at_once)
         return {}
 
-    async def read_node(lane: Lane) -> State:
+    async def read_node(lane: Lane, _: RunnableConfig) -> State:
         await at_work(lane["workspace"], Workspace.read_lane)
         return {}
 
-    async def reason_node(state: State) -> State:
+    async def reason_node(state: State, _: RunnableConfig) -> State:
         await at_work(state["workspace"], reason)
         workspace = host.find(state["workspace"])
         read = len(workspace.shards) - len(workspace.unread)
         return {"wave": workspace.wave, "shards_read": read, "facts": len(workspace.ledger)}
 
-    async def iterate_node(state: State) -> State:
+    async def iterate_node(state: State, _: RunnableConfig) -> State:
         await at_work(state["workspace"], iterate)
         return {}
 
-    async def remember_node(state: State) -> State:
+    async def remember_node(state: State, _: RunnableConfig) -> State:
         await at_work(state["workspace"], remember)
         return {}
 
-    async def condense_node(state: State) -> State:
+    async def condense_node(state: State, _: RunnableConfig) -> State:
         await at_work(state["workspace"], condense)
         return {}
 
-    async def fuse_node(state: State) -> State:
+    async def fuse_node(state: State, _: RunnableConfig) -> State:
         async def work(workspace: Workspace) -> State:
             ending = compressed if workspace.request.goal == "compress" else fuse
             workspace.answer = await ending(workspace)
@@ -170,9 +202,12 @@ def build(host: Host) -> CompiledStateGraph[State, Any, State, State]:
 
     async def read_or_fuse(workspace: Workspace) -> list[Send] | str:
         # On a thread: ranking a large packing would block the loop.
-        return await asyncio.to_thread(next_step, workspace)
+        step = await asyncio.to_thread(next_step, workspace)
+        if workspace.cohort is not None and (isinstance(step, str) or step[0].node != "read"):
+            workspace.cohort.left(workspace.run_id)  # whatever follows, nobody who reads waits for it
+        return step
 
-    async def after_plan(state: State) -> list[Send] | str:
+    async def after_plan(state: State, _: RunnableConfig) -> list[Send] | str:
         workspace = host.find(state["workspace"])
         if fits_at_once(workspace):
             return "single"
@@ -181,34 +216,44 @@ def build(host: Host) -> CompiledStateGraph[State, Any, State, State]:
             return "iterate"
         return await at_work(state["workspace"], read_or_fuse)
 
-    async def after_single(state: State) -> list[Send] | str:
+    async def after_single(state: State, _: RunnableConfig) -> list[Send] | str:
         workspace = host.find(state["workspace"])
         if workspace.candidates or workspace.stopped_by is not None or not unsure_at_once(workspace):
             return "fuse"
         return await at_work(workspace.key, read_or_fuse)
 
-    async def after_reason(state: State) -> list[Send] | str:
+    async def after_reason(state: State, _: RunnableConfig) -> list[Send] | str:
         return await at_work(state["workspace"], read_or_fuse)
 
     graph = StateGraph(State)
-    graph.add_node("plan", plan_node)
-    graph.add_node("single", single_node)
-    graph.add_node("read", read_node)  # type: ignore[arg-type]
-    graph.add_node("reason", reason_node)
-    graph.add_node("iterate", iterate_node)
-    graph.add_node("remember", remember_node)
-    graph.add_node("condense", condense_node)
-    graph.add_node("fuse", fuse_node)
+    graph.add_node("plan", Step("plan", plan_node))
+    graph.add_node("single", Step("single", single_node))
+    graph.add_node("read", Step("read", read_node), input_schema=Lane)
+    graph.add_node("reason", Step("reason", reason_node))
+    graph.add_node("iterate", Step("iterate", iterate_node))
+    graph.add_node("remember", Step("remember", remember_node))
+    graph.add_node("condense", Step("condense", condense_node))
+    graph.add_node("fuse", Step("fuse", fuse_node))
     graph.add_edge(START, "plan")
-    graph.add_conditional_edges("plan", after_plan, ["single", "iterate", "read", "remember", "condense", "fuse"])
-    graph.add_conditional_edges("single", after_single, ["read", "remember", "condense", "fuse"])
+    graph.add_conditional_edges(
+        "plan", Step("after_plan", after_plan), ["single", "iterate", "read", "remember", "condense", "fuse"]
+    )
+    graph.add_conditional_edges("single", Step("after_single", after_single), ["read", "remember", "condense", "fuse"])
     graph.add_edge("read", "reason")
-    graph.add_conditional_edges("reason", after_reason, ["read", "remember", "condense", "fuse"])
+    graph.add_conditional_edges("reason", Step("after_reason", after_reason), ["read", "remember", "condense", "fuse"])
     graph.add_edge("iterate", "fuse")
     graph.add_edge("remember", "fuse")
     graph.add_edge("condense", "fuse")
     graph.add_edge("fuse", END)
-    return graph.compile(name="extagents")
+    return graph.compile(name="extagents", checkpointer=False)
+
+
+def _running() -> asyncio.AbstractEventLoop | None:
+    """The loop that the caller runs on; None on a thread without one."""
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        return None
 
 
 def second_paths(workspace: Workspace) -> list[str]:
@@ -371,7 +416,7 @@ async def read_at_once(workspace: Workspace) -> None:
         workspace.notice(f"Only {len(chosen)} of {len(workspace.shards)} shards fit the window; the rest was not read.")
     workspace.emit(events.Progress(phase="read"))
     try:
-        passed = await pass_over(workspace, text, final=True)
+        passed = await in_company(workspace, lambda: pass_over(workspace, text, final=True))
     except Stop as stop:
         return workspace.halt(stop.stopped_by)
     except CallFailed as failure:
@@ -385,6 +430,14 @@ async def read_at_once(workspace: Workspace) -> None:
     workspace.rounds = 1
     workspace.passed = passed
     return None
+
+
+async def in_company(workspace: Workspace, work: Callable[[], Awaitable[T]]) -> T:
+    """Does the work; in a batch, after the first question over the same text, whose prefix the server has then computed."""
+    if workspace.cohort is None:
+        return await work()
+    async with workspace.cohort.after_first(workspace.corpus):
+        return await work()
 
 
 def unsure_at_once(workspace: Workspace) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, SecretStr
@@ -89,8 +90,16 @@ class Settings(BaseSettings):
         gt=0,
         description="seconds after which a run whose process on another machine says nothing more may be taken over",
     )
+    prompts: Path | None = Field(
+        default=None, description="folder with templates of your own, named like the package's (reader.en.md): docs/prompts.md"
+    )
     seed: int | None = Field(default=None, description="sampling seed handed to the model, where it takes one")
     read_cache: bool = Field(default=True, description="reuse what an earlier run with the same prompt read in the same shard")
+
+    trace_content: bool = Field(
+        default=False,
+        description="show questions, prompts and answers, and with them text of documents, in traces; else sizes alone",
+    )
 
     @property
     def given(self) -> dict[str, Any]:

@@ -27,6 +27,7 @@ from extagents.gate import Account, CallFailed, Gate, Stop
 from extagents.memory.base import Manifest, Memory, RunRecord
 from extagents.memory.lease import Holding
 from extagents.memory.ledger import Ledger
+from extagents.observing import WaveBegan, WaveEnded
 from extagents.packing import Packing
 from extagents.request import Request, told
 from extagents.settings import Settings
@@ -315,15 +316,10 @@ class Workspace:
         self._queue = deque(jobs)
         lanes = min(len(jobs), self.readers)
         if jobs:
-            self.emit(
-                events.WaveStarted(
-                    wave=self.wave,
-                    round=max(job.round for job in jobs),
-                    shards=len(jobs),
-                    lanes=lanes,
-                    reason=wave.reason,
-                )
-            )
+            number = max(job.round for job in jobs)
+            if self.account.trace is not None:
+                self.account.trace.wave_began(WaveBegan(self.wave, number, len(jobs), lanes, wave.reason))
+            self.emit(events.WaveStarted(wave=self.wave, round=number, shards=len(jobs), lanes=lanes, reason=wave.reason))
         return lanes
 
     def _job(self, position: int, question: ReaderQuestion, asked: int) -> ReadJob | None:
@@ -430,6 +426,10 @@ class Workspace:
         self.ledger = self.ledger.extend(reports)
         self.fresh = tuple(fact for fact in self.ledger.ranked if fact.id not in self._known)
         self._known.update(fact.id for fact in self.fresh)
+        if self.account.trace is not None:
+            failed = sum(report.failure is not None for report in reports)
+            cached = sum(report.cached for report in reports)
+            self.account.trace.wave_ended(WaveEnded(len(reports) - failed, failed, cached, len(self.fresh)))
         await self.store_events()
         findings = [(report, report.findings[0]) for report in reports if report.findings]
         self.open_queries = ranked_queries(findings)

@@ -22,7 +22,7 @@ PACKAGE = ROOT / "extagents"
 LEVELS: list[set[str]] = [
     {
         *("types", "errors", "settings", "events", "budget", "text", "answers", "prose", "background"),
-        *("redaction", "private", "wording", "progress", "display"),
+        *("redaction", "private", "observing", "wording", "progress", "display"),
     },
     {"memory", "corpus", "models", "prompts"},
     {"gate"},
@@ -44,6 +44,7 @@ BELONGS = {
     "ending": "graph",
     "request": "graph",
     "workspace": "graph",
+    "callbacks": "graph",
     "writing": "graph",
     "remembering": "graph",
     "scribe": "graph",
