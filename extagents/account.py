@@ -84,6 +84,7 @@ class Account:
         self.deadline = deadline
         self.keep = keep or Amount()
         self.usage = spent or Usage()
+        self.roles: dict[str, Usage] = {}  # what each role has used, in this process
         self.answered = answered or {}
         self.fence = fence
         self.parent = parent

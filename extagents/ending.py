@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from typing import Any
 
 from extagents import confidence, events
@@ -10,13 +11,15 @@ from extagents.agents import fusion
 from extagents.agents.reasoner import Judgement, Ladder
 from extagents.errors import StoreError
 from extagents.gate import CallFailed, Stop
-from extagents.types import Answer, Candidate, Coverage
+from extagents.types import Answer, Candidate, Citation, Coverage
 from extagents.workspace import Workspace
 from extagents.writing import write
 
 NOTHING_SO_FAR = "Nothing found so far that answers the question."
 UNJUDGED = "The run ended before the model had judged what was found. Most relevant seemed:"
 MOST_QUOTED = 300  # characters of a quote in a notice
+AROUND = 240  # characters of a document on each side of a quote
+_BORDER = re.compile(r"\s+|(?<=[。！？；，、])")
 BY_WORDS = "The run ended before the model had judged what was found; the answer was taken from it by words alone."
 
 
@@ -64,6 +67,7 @@ async def fuse(workspace: Workspace) -> Answer:
     if outcome.answer and not citations and "verification" not in workspace.settings.without:
         workspace.notice("An answer was found whose evidence could not be verified; it is not given.")
         outcome = fusion.Outcome()
+    citations = tuple(in_context(citation, workspace.corpus.by_id[citation.document].text) for citation in citations)
     answered = bool(outcome.answer)
     if not answered and workspace.stopped_by is not None:
         workspace.notice(NOTHING_SO_FAR)
@@ -120,8 +124,23 @@ def end_reading(workspace: Workspace) -> list[str]:
     return failures
 
 
+def in_context(citation: Citation, text: str) -> Citation:
+    """The citation with its document's text around the quote, cut between words: what a reader sees when it opens."""
+    start, end = max(0, citation.start - AROUND), min(len(text), citation.end + AROUND)
+    before, after = text[start : citation.start], text[citation.end : end]
+    if start:
+        cut = _BORDER.search(before)
+        before = f"…{before[cut.end() if cut is not None else 0 :]}"
+    if end < len(text):
+        *_, last = (0, *(border.start() for border in _BORDER.finditer(after)))
+        after = f"{after[: last or None]}…"
+    return citation.model_copy(update={"before": before, "after": after})
+
+
 async def keep_events(workspace: Workspace) -> None:
-    """Stores the events that wait; a memory that fails now costs a notice, not the result."""
+    """Tells that the run is done, and stores the events that wait; a memory that fails now costs a notice, not the result."""
+    account = workspace.account
+    workspace.emit(events.Progress(phase="done", usage=account.usage, roles=dict(account.roles)))
     try:
         await workspace.store_events()
     except StoreError as error:

@@ -122,13 +122,17 @@ class Notice(Frozen):
 
 
 class Progress(Frozen):
-    """Where the run stands: the phase and what was spent; while files are loaded, how many of how many are `done`."""
+    """Where the run stands: the phase and what was spent; while files are loaded, how many of how many are `done`.
+
+    `roles` says what each role has spent; it is told once, when the run is done.
+    """
 
     type: Literal["progress"] = "progress"
     phase: Literal["load", "index", "plan", "read", "reason", "remember", "compress", "write", "fuse", "done"]
     done: int = 0
     total: int = 0
     usage: Usage = Usage()
+    roles: dict[str, Usage] = Field(default_factory=dict)
 
 
 class Answered(Frozen):

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import PurePath
 from typing import TYPE_CHECKING
 
-from extagents.types import Usage
+from extagents.types import Answer, Compressed, Usage
 from extagents.wording import count, duration, money, tokens
 
 if TYPE_CHECKING:
@@ -95,9 +95,16 @@ class RunState:
             case "notice":
                 self.notices.append(event.message)
             case "answer":
-                self.usage = event.answer.usage
+                self._ended(event.answer)
             case "context":
-                self.usage = event.context.usage
+                self._ended(event.context)
+
+    def _ended(self, result: Answer | Compressed) -> None:
+        """Takes over the result's own account of the run."""
+        coverage = result.coverage
+        self.phase, self.usage = "done", result.usage
+        self.read, self.shards, self.failed = coverage.shards_read, coverage.shards, coverage.failed
+        self.tokens_read, self.tokens = coverage.tokens_read, coverage.tokens
 
     def _spent(self, usage: Usage) -> None:
         """Takes over the run's total so far; an event that was overtaken by another changes nothing."""

@@ -15,7 +15,7 @@ from extagents.types import Answer, Compressed, Turn
 # What decides the prompts: a run goes on as it was begun, or it would pay for its calls again.
 DECIDING = (
     "effort", "strategy", "rounds", "shard_tokens", "window", "knowledge_tokens", "memory_tokens", "lanes", "heads", "without",
-    "output_tokens", "seed",
+    "output_tokens", "prompts", "seed",
 )  # fmt: skip
 # What may be given anew; otherwise it is as it was.
 OPEN = ("budget", "base_url", "prices", "concurrency", "timeout", "read_cache", "lease_seconds")
@@ -93,11 +93,11 @@ def models_of_run(record: RunRecord) -> dict[str, str]:
 
 
 def kept_whole(answer: Answer | Compressed) -> dict[str, Any]:
-    """The answer as it is stored: with the documents' titles, which are no part of what is printed."""
+    """The answer as it is stored: with titles and what stands around the quotes, which are no part of what is printed."""
     kept = answer.model_dump(mode="json")
     if isinstance(answer, Answer):
         for told, citation in zip(kept["citations"], answer.citations, strict=True):
-            told["title"] = citation.title
+            told |= {"title": citation.title, "before": citation.before, "after": citation.after}
     return kept
 
 

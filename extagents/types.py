@@ -5,6 +5,7 @@ Offsets are characters into a document's extracted text. Sizes are tokens unless
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, Literal, Protocol
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -507,7 +508,7 @@ class Fused(Frozen):
 class Citation(Frozen):
     """Where an answer stands: `quote == text[start:end]` of the document. Only verified quotes are cited.
 
-    `title` is the document's; it is not part of the JSON object.
+    `title` is the document's, `before` and `after` are its text around the quote; they are not part of the JSON object.
     """
 
     document: str
@@ -517,6 +518,8 @@ class Citation(Frozen):
     quote: str
     verified: bool = True
     title: str = Field(default="", exclude=True)
+    before: str = Field(default="", exclude=True, repr=False)
+    after: str = Field(default="", exclude=True, repr=False)
 
     @property
     def reference(self) -> str:
@@ -541,7 +544,7 @@ class Coverage(Frozen):
 class Answer(Frozen):
     """What `ask` returns; `model_dump()` is exactly the object that `--json` prints, `data` (the filled schema) apart.
 
-    `error` is only set in a batch, of a question that failed: type, message, hint, retryable and run_id, as `--json` prints them.
+    `error` is only set in a batch, of a question that failed: type, message, hint, retryable and run_id, as `--json` has them.
     """
 
     answer: str
@@ -578,6 +581,56 @@ class Answer(Frozen):
 
     def __str__(self) -> str:
         return self.answer
+
+    def __repr_args__(self) -> Iterator[tuple[str | None, Any]]:
+        yield None, self.answer if len(self.answer) <= 200 else f"{self.answer[:200]}…"
+        yield from {name: getattr(self, name) for name in ("answered", "confidence", "stopped_by")}.items()
+        yield "citations", len(self.citations)
+
+    def _repr_html_(self) -> str:
+        from extagents.display import answer_card
+
+        return answer_card(self)
+
+
+class BatchProgress(Frozen):
+    """Where a batch stands. `seconds_left` is an estimate, None before anything is done; `reads` counts shards read.
+
+    `done` counts questions with a result: `answered`, without an answer, `partial` and `failed` ones.
+    """
+
+    questions: int
+    done: int = 0
+    answered: int = 0
+    partial: int = 0
+    failed: int = 0
+    under_way: int = 0
+    reads: int = 0
+    usage: Usage = Usage()
+    seconds: float = 0.0
+    seconds_left: float | None = None
+
+
+class BatchSummary(Frozen):
+    """How a batch ended. `unanswered`: done, and nothing in the input answers them; `not_done` were not begun or not ended.
+
+    `before` of them were done by an earlier start. `usage` is that of all starts, `seconds` of this one; `cached_share`
+    is of the input tokens. `questions_per_read` is how many stood in one read where several wanted the same shard.
+    """
+
+    run: str
+    questions: int
+    answered: int = 0
+    unanswered: int = 0
+    partial: int = 0
+    failed: int = 0
+    not_done: int = 0
+    before: int = 0
+    stopped_by: StoppedBy | None = None
+    usage: Usage = Usage()
+    cached_share: float = 0.0
+    questions_per_read: int = 1
+    seconds: float = 0.0
 
 
 class Span(Frozen):
@@ -621,6 +674,15 @@ class Compressed(Frozen):
     def __str__(self) -> str:
         return self.text
 
+    def __repr_args__(self) -> Iterator[tuple[str | None, Any]]:
+        yield from {name: getattr(self, name) for name in ("tokens", "input_tokens", "granularity", "stopped_by")}.items()
+        yield "spans", len(self.spans)
+
+    def _repr_html_(self) -> str:
+        from extagents.display import compressed_card
+
+        return compressed_card(self)
+
 
 class Estimate(Frozen):
     """What a run would cost, lowest and highest, before anything is spent. `packing` says how shards are formed."""
@@ -633,3 +695,8 @@ class Estimate(Frozen):
     output_tokens: tuple[int, int]
     cost: tuple[float, float] | None
     model: str
+
+    def _repr_html_(self) -> str:
+        from extagents.display import estimate_card
+
+        return estimate_card(self)

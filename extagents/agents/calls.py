@@ -25,7 +25,7 @@ class Desk:
 
     `window` is in tokens, prompt and answer together; `output_tokens` is what one call may write, `knowledge_tokens` how much
     of what others know a reader is told.
-    `secret` keys the nonces that fence documents off.
+    `secret` keys the nonces that fence documents off; `own` holds the user's own templates.
     """
 
     gate: Gate
@@ -35,6 +35,7 @@ class Desk:
     output_tokens: int
     secret: bytes
     knowledge_tokens: int = 1_500
+    own: prompts.Own = prompts.NONE
 
     def prompt(
         self,
@@ -47,14 +48,14 @@ class Desk:
         template: str = "",
     ) -> Prompt[T]:
         """The rendered prompt of a role in the run's language; `template` where the role has several."""
-        rendered = prompts.render(template or role, self.language, **slots)
+        rendered = prompts.render(template or role, self.language, self.own, **slots)
         return Prompt(
             role=role,
             inputs=inputs,
             output=output,
             messages=(Message("system", rendered.system), Message("user", rendered.user)),
             max_output_tokens=output_tokens or self.output_tokens,
-            version=prompts.version(template or role, self.language, output),
+            version=prompts.version(template or role, self.language, output, self.own),
             language=self.language,
         )
 

@@ -210,7 +210,7 @@ async def _scan_halves(
 
 def scan_version(asked: Asked) -> str:
     """The version of the scan's prompt, under which its reports are stored."""
-    return prompts.version("memory_scan", asked.desk.language, Scan)
+    return prompts.version("memory_scan", asked.desk.language, Scan, asked.desk.own)
 
 
 # ------------------------------------------------------------------ notes

@@ -83,7 +83,7 @@ class Lines(Silence):
         if event.type == "notice":
             self.told.append(event.message)
             self._write(f"notice: {one_line(event.message, 2_000)}")
-        elif event.type in ("answer", "context") or self._clock() < self._from:
+        elif event.type in ("answer", "context") or self.state.phase == "done" or self._clock() < self._from:
             return
         elif self.state.phase != self._title or self._clock() - self._last >= self._every:
             self._title, self._last = self.state.phase, self._clock()

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from extagents.corpus.quotes import Located
 
 _REASONS_SHOWN = 3
+_DOCUMENTS_SHOWN = 8
 _RANKINGS_KEPT = 8
 _COUNTS_KEPT = 500_000
 
@@ -171,6 +172,19 @@ class Corpus:
         characters = sum(len(document.text) for document in self.documents)
         missing = f", {len(self.unreadable)} unreadable" if self.unreadable else ""
         return f"Corpus({len(self.documents)} documents, {characters:,} characters{missing})"
+
+    def _repr_html_(self) -> str:
+        from extagents.display import corpus_card
+
+        size = min(self._shards, default=None)  # shards are shown where they are formed already: that is no work for a glance
+        return corpus_card(
+            [(document.id, document.title, len(document.text)) for document in self.documents[:_DOCUMENTS_SHOWN]],
+            total=len(self.documents),
+            tokens_=self.tokens,
+            shards=None if size is None else (len(self._shards[size]), size),
+            unreadable=self.unreadable,
+            told=self.notices,
+        )
 
     # ------------------------------------------------------------------ reading it
 

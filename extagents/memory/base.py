@@ -6,13 +6,13 @@ The memory is the checkpoint: a run killed at any instant goes on from what was 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, Literal, Protocol, runtime_checkable
 
 from pydantic import Field
 
 from extagents.budget import Amount, Budget
-from extagents.types import Fact, Frozen, Report, Usage
+from extagents.types import Answer, Compressed, Fact, Frozen, Report, Usage
 
 RunStatus = Literal["running", "done", "partial", "failed"]
 NOTHING = Amount()
@@ -77,6 +77,25 @@ class RunRecord(Frozen):
     reports: int = 0
     spent: Usage = Usage()
     lease: Lease | None = None
+
+    def __repr_args__(self) -> Iterator[tuple[str | None, Any]]:
+        yield None, self.manifest.run
+        yield from {"status": self.status, "question": self.manifest.question, "reports": self.reports}.items()
+
+    def _repr_html_(self) -> str:
+        from extagents.display import run_card
+
+        form = Compressed if self.state.get("goal") == "compress" else Answer
+        return run_card(
+            self.manifest.run,
+            status=self.status,
+            question=self.manifest.question,
+            model=self.manifest.model,
+            packing=self.manifest.packing,
+            reports=self.reports,
+            usage=self.spent,
+            result=None if self.answer is None else form.model_validate(self.answer),
+        )
 
 
 class Note(Frozen):

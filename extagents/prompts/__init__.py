@@ -1,6 +1,7 @@
 """Prompts: one template per role and language, and the loader that renders them."""
 
 from extagents.prompts.loader import Rendered, language_note, language_of, nonce, render, version
+from extagents.prompts.own import NONE, Own, names, own_prompts, shipped
 from extagents.prompts.rendering import (
     show_candidates,
     show_facts,
@@ -11,11 +12,16 @@ from extagents.prompts.rendering import (
 )
 
 __all__ = [
+    "NONE",
+    "Own",
     "Rendered",
     "language_note",
     "language_of",
+    "names",
     "nonce",
+    "own_prompts",
     "render",
+    "shipped",
     "show_candidates",
     "show_facts",
     "show_history",

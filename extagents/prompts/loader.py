@@ -13,13 +13,12 @@ from typing import Literal
 
 from pydantic import BaseModel
 
+from extagents.prompts.own import NONE, SECTION, SLOT, SYSTEM_OF, Own
 from extagents.text import cjk_share
 
 Language = Literal["en", "zh"]
 _KANA_OR_HANGUL = re.compile(r"[\u3040-\u30ff\uac00-\ud7af]")
 _CHINESE_WORDS = re.compile(r"谁|什么|哪|多少|几|吗|呢|何|怎|为什|是|的|了|在|和|与|有|年|个|由|被")
-SLOT = re.compile(r"\{\{(\w+)\}\}")
-_SYSTEM_OF = re.compile(r"## system of (\w+)\n## user\n")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,26 +50,27 @@ def language_note(chinese: float, language: Language) -> str:
     return _NOTES[language][0 if chinese > 0.5 else 1 if chinese > 0.05 else 2]
 
 
-@lru_cache(maxsize=32)
-def _template(template: str, language: Language) -> tuple[str, tuple[str, ...]]:
+@lru_cache(maxsize=64)
+def _template(template: str, language: Language, own: Own = NONE) -> tuple[str, tuple[str, ...]]:
     """The system text, and the user text split at its slots: text, slot, text, slot, …, text."""
-    text = files("extagents.prompts").joinpath(f"{template}.{language}.md").read_text(encoding="utf-8")
-    if of := _SYSTEM_OF.match(text):  # so that both begin alike, and what a server kept of the one serves the other
-        return _template(of[1], language)[0], tuple(SLOT.split(text[of.end() :].strip()))
-    _, system, user = re.split(r"^## (?:system|user)\n", text, flags=re.MULTILINE)
+    name = f"{template}.{language}.md"
+    text = dict(own.texts).get(name) or files("extagents.prompts").joinpath(name).read_text(encoding="utf-8")
+    if of := SYSTEM_OF.match(text):  # so that both begin alike, and what a server kept of the one serves the other
+        return _template(of[1], language, own)[0], tuple(SLOT.split(text[of.end() :].strip()))
+    _, system, user = SECTION.split(text)
     return system.strip(), tuple(SLOT.split(user.strip()))
 
 
-def render(template: str, language: Language, **slots: str) -> Rendered:
-    """Fills the template. A slot without a value is a KeyError: templates and agents must agree."""
-    system, parts = _template(template, language)
+def render(template: str, language: Language, own: Own = NONE, /, **slots: str) -> Rendered:
+    """Fills the template, the user's `own` where there is one. A slot without a value is a KeyError: both must agree."""
+    system, parts = _template(template, language, own)
     return Rendered(system=system, user="".join(slots[part] if i % 2 else part for i, part in enumerate(parts)))
 
 
 @lru_cache(maxsize=256)
-def version(template: str, language: Language, output: type[BaseModel]) -> str:
+def version(template: str, language: Language, output: type[BaseModel], own: Own = NONE) -> str:
     """A hash that changes whenever the template or the schema of the answer does."""
-    system, parts = _template(template, language)
+    system, parts = _template(template, language, own)
     schema = json.dumps(output.model_json_schema(), sort_keys=True)
     return hashlib.blake2b("\0".join((system, *parts, schema)).encode(), digest_size=8).hexdigest()
 
