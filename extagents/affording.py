@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from extagents.agents import planner, single
+from extagents.agents.calls import Desk
 from extagents.agents.reader import ReadJob, Sources, reader_prompt
 from extagents.agents.reasoner import Ladder
 from extagents.budget import Amount, Budget
@@ -53,12 +54,25 @@ def fewest_for_answer(workspace: Workspace) -> Amount:
     )
 
 
+def kept_of_batch(budget: Budget, desk: Desk, question: str) -> Amount:
+    """What of a batch's budget is kept for the answer of one question under way: two calls over the best facts."""
+    more = _call_over(desk, question, FACTS_KEPT)
+    return Amount(
+        calls=0 if budget.calls is None else 2,
+        tokens=0 if budget.tokens is None else 2 * more.tokens,
+        cost=0.0 if budget.cost is None else 2 * more.cost,
+    )
+
+
 def _last_call(workspace: Workspace, size: int) -> Amount:
+    return _call_over(workspace.desk, workspace.request.question, size)
+
+
+def _call_over(desk: Desk, question: str, size: int) -> Amount:
     """The most that a last call over so many bytes of facts can cost."""
     text = "x" * (size // 2)
     fact = Fact(id="", claim=text, quote=text, document="", start=0, end=0, relevance=0.0, shard="", round=0)
-    ladder = Ladder(workspace.request.question, "lookup", "text", workspace.desk)
-    return workspace.gate.upper_bound(ladder.prompt((fact,)))
+    return desk.gate.upper_bound(Ladder(question, "lookup", "text", desk).prompt((fact,)))
 
 
 def plan_alone(workspace: Workspace) -> Plan:

@@ -16,6 +16,7 @@ from pydantic import BaseModel, SecretStr, ValidationError
 
 from extagents import events
 from extagents.background import background
+from extagents.batches import Batches
 from extagents.budget import Budget
 from extagents.errors import ExtAgentsError, InputError, LeaseLost, RunError, RunExists, SettingsError, StoreError
 from extagents.memory.base import Memory, RunRecord
@@ -32,6 +33,8 @@ from extagents.workspace import Workspace
 if TYPE_CHECKING:
     from langgraph.graph.state import CompiledStateGraph
 
+    from extagents.batch import Batch
+    from extagents.cohort import Membership
     from extagents.gate import Gate
 
 Work = Callable[[Callable[[events.Event], None]], Coroutine[Any, Any, "Answer | Compressed"]]
@@ -39,7 +42,7 @@ DRAIN_SECONDS = 5.0  # for calls under way at SIGTERM: whoever sends it kills af
 READING_SHARE = 0.85  # of the seconds, after which reading ends so that the answer comes in time
 
 
-class Coordinator:
+class Coordinator(Batches):
     """A team of readers and reasoners with one memory; it answers questions until it is closed.
 
     Arguments that are None come from `EXTAGENTS_*` variables, then from the defaults of `Settings`. `model` and the values
@@ -69,6 +72,7 @@ class Coordinator:
         lanes: int | None = None,
         heads: int | None = None,
         prompts: str | Path | None = None,
+        vllm: Mapping[str, Any] | None = None,
         settings: Settings | None = None,
     ) -> None:
         given: dict[str, Any] = {
@@ -88,6 +92,7 @@ class Coordinator:
             "lanes": lanes,
             "heads": heads,
             "prompts": prompts,
+            "vllm": vllm,
             "model": model if isinstance(model, str) else None,
             "memory": memory if isinstance(memory, str) else None,
         }
@@ -110,6 +115,7 @@ class Coordinator:
         self._workspaces: dict[str, Workspace] = {}
         self._interrupts = 0
         self._resuming: set[Coordinator] = set()
+        self._batches: set[Batch] = set()
         self._asking: set[asyncio.Future[Any]] = set()  # what a run is told before it has a workspace
         self._running: set[asyncio.Task[Any]] = set()
         self._opening = asyncio.Lock()
@@ -340,14 +346,20 @@ class Coordinator:
     def _halt_all(self) -> None:
         for asking in self._asking:
             asking.cancel()
+        for batch in self._batches:
+            batch.stop()
         for workspace in self._workspaces.values():
-            workspace.interrupt()
+            if workspace.member is None:
+                workspace.interrupt()
 
     def _drain_all(self, seconds: float) -> None:
         for asking in self._asking:
             asking.cancel()
+        for batch in self._batches:
+            batch.stop(seconds=seconds)
         for workspace in self._workspaces.values():
-            workspace.drain(seconds)
+            if workspace.member is None:
+                workspace.drain(seconds)
 
     async def _atelling(self, request: Request) -> AsyncGenerator[events.Event]:
         """A request's events for the caller's loop, its result in the last one."""
@@ -380,29 +392,44 @@ class Coordinator:
             if not future.done():
                 future.cancel()
 
-    async def _answer(self, request: Request, on_event: Callable[[events.Event], None]) -> Answer:
-        return cast(Answer, await self._result(request, on_event))
+    async def _answer(
+        self,
+        request: Request,
+        on_event: Callable[[events.Event], None],
+        *,
+        seen: int | None = None,
+        member: Membership | None = None,
+    ) -> Answer:
+        return cast(Answer, await self._result(request, on_event, seen=seen, member=member))
 
     async def _result(
-        self, request: Request, on_event: Callable[[events.Event], None], *, seen: int | None = None
+        self,
+        request: Request,
+        on_event: Callable[[events.Event], None],
+        *,
+        seen: int | None = None,
+        member: Membership | None = None,
     ) -> Answer | Compressed:
         """One request through the graph, on the background loop; whatever goes wrong leaves as an `ExtAgentsError`.
 
-        `seen` is the number of interrupts before it; where there are more by now, it ends as soon as it begins.
+        `seen` is the number of interrupts before it; where there are more by now, it ends as soon as it begins. `member` is its
+        place in a batch.
         """
         task = asyncio.current_task()
         assert task is not None
         self._running.add(task)
         try:
-            return await self._run(request, on_event, self._interrupts if seen is None else seen)
+            return await self._run(request, on_event, self._interrupts if seen is None else seen, member)
         except ExtAgentsError:
             raise
         except Exception as error:
-            raise _bug(error, self.settings) from error
+            raise bug(error, self.settings) from error
         finally:
             self._running.discard(task)
 
-    async def _run(self, request: Request, on_event: Callable[[events.Event], None], seen: int) -> Answer | Compressed:
+    async def _run(
+        self, request: Request, on_event: Callable[[events.Event], None], seen: int, member: Membership | None
+    ) -> Answer | Compressed:
         memory = await self._open_memory()
         run_id = request.run or uuid.uuid4().hex[:12]
         stored = await memory.load_run(run_id) if request.run is not None else None
@@ -431,7 +458,7 @@ class Coordinator:
         from extagents.workspace import Halted
 
         try:
-            workspace = await self._open(request, run_id, on_event, seen)
+            workspace = await self._open(request, run_id, on_event, seen, member)
         except Halted as halted:
             if request.goal == "compress":
                 return Compressed(
@@ -556,6 +583,7 @@ class Coordinator:
         run_id: str,
         on_event: Callable[[events.Event], None],
         seen: int,
+        member: Membership | None = None,
     ) -> Workspace:
         """Loads the input, settles window and budget, takes the run's lease, and makes its workspace.
 
@@ -607,6 +635,7 @@ class Coordinator:
                 started=started,
                 named=self._named(),
                 on_event=on_event,
+                member=member,
             )
         except BaseException:
             await asyncio.shield(holding.give_back())
@@ -614,6 +643,8 @@ class Coordinator:
         holding.keep(workspace.lost)
         if budget.seconds is not None:
             workspace.end_reading_at(started + READING_SHARE * budget.seconds)
+        if member is not None and member.reading_ends is not None:
+            workspace.end_reading_at(member.reading_ends)
         self._workspaces[workspace.key] = workspace
         told = RunStarted(
             run_id=run_id,
@@ -625,8 +656,10 @@ class Coordinator:
             content=self.settings.trace_content,
         )
         workspace.account.trace = Trace.of(told, (langchain_trace, *tracers))
-        if self._interrupts != seen:
+        if self._interrupts != seen and member is None:
             workspace.interrupt()
+        elif self._interrupts != seen:
+            workspace.leave(0.0)
         for notice in (*wordless(gate), *([unknown] if unknown else ()), *corpus.notices, *unreadable(corpus)):
             workspace.notice(notice)
         return workspace
@@ -659,6 +692,8 @@ class Coordinator:
                         window=settings.window,
                         prices=settings.prices,
                         seed=settings.seed,
+                        vllm=settings.vllm,
+                        server_metrics=settings.server_metrics,
                     )
 
                 made = {role: resolved(model) for role, model in {"default": self._model, **self._models}.items()}
@@ -856,9 +891,9 @@ def _as_error(error: Exception, workspace: Workspace) -> ExtAgentsError:
         return error
     if isinstance(error, CallFailed):
         return error.as_error(run_id=workspace.run_id, spent=workspace.account.usage)
-    return _bug(error, workspace.settings, run_id=workspace.run_id, spent=workspace.account.usage)
+    return bug(error, workspace.settings, run_id=workspace.run_id, spent=workspace.account.usage)
 
 
-def _bug(error: Exception, settings: Settings, *, run_id: str | None = None, spent: Usage | None = None) -> RunError:
+def bug(error: Exception, settings: Settings, *, run_id: str | None = None, spent: Usage | None = None) -> RunError:
     message = scrub(f"The run failed: {type(error).__name__}: {error}", *settings.secrets)
     return RunError(message, hint="This is a bug; please report it.", run_id=run_id, spent=spent)

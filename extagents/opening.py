@@ -9,13 +9,14 @@ from typing import Any, get_args
 
 from extagents import events
 from extagents.agents.calls import Desk
+from extagents.cohort import Membership
 from extagents.corpus.corpus import Corpus
 from extagents.errors import RunExists, SettingsError
 from extagents.executors.local import LocalExecutor
 from extagents.gate import Account, Gate
 from extagents.memory.lease import Holding
 from extagents.models.base import ModelInfo
-from extagents.prompts import language_of
+from extagents.prompts import language_of, own_prompts
 from extagents.request import Request
 from extagents.settings import Settings
 from extagents.types import Role, StoppedBy
@@ -67,10 +68,12 @@ async def workspace_of(
     started: float,
     named: dict[str, str] | None,
     on_event: Callable[[events.Event], None],
+    member: Membership | None = None,
 ) -> Workspace:
     """The workspace of a run whose lease is held, with what an earlier part of it left in the memory.
 
     `window` is in tokens, `started` a `time.monotonic()` value; `named` are the models' names by role, if all of them have one.
+    `member` is the run's place in a batch.
     """
     memory, run_id, budget = holding.memory, holding.run, settings.budget
     known = request.run is not None
@@ -81,14 +84,18 @@ async def workspace_of(
         hint = "Give the input that it was begun with, or ask under another name."
         raise RunExists(f"The run named {run_id!r} read another input.", hint=hint, run_id=run_id)
     output_tokens = min(settings.output_tokens, window // 4)
+    ends = [member.deadline] if member is not None and member.deadline is not None else []
+    ends += [started + budget.seconds] if budget.seconds is not None else []
     account = Account(
         run_id,
         budget,
         memory=memory,
-        deadline=None if budget.seconds is None else started + budget.seconds,
+        deadline=min(ends, default=None),
         spent=await memory.spent(run_id) if known else None,
         answered=await memory.journal(run_id) if known else None,
         fence=holding.token,
+        parent=None if member is None else member.account,
+        share=None if member is None else member.share,
     )
     desk = Desk(
         gate=gate,
@@ -98,6 +105,7 @@ async def workspace_of(
         output_tokens=output_tokens,
         secret=await memory.secret(),
         knowledge_tokens=min(settings.knowledge_tokens, window // 8),
+        own=await asyncio.to_thread(own_prompts, settings.prompts),
     )
     local = gate.model("reader").local
     workspace = Workspace(
@@ -115,8 +123,9 @@ async def workspace_of(
         listener=on_event,
         readers=min(settings.concurrency, LOCAL_LANES) if local else settings.concurrency,
         remember_reads=settings.read_cache and not local,
-        shared=corpus is request.over,
+        shared=corpus is request.over if member is None else member.shared,
         named=named,
+        member=member,
     )
     if stored is not None:
         workspace.go_on(stored, await memory.reports(run_id), await memory.events(run_id))

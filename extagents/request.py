@@ -71,10 +71,8 @@ def compress_request(question: str, over: Any, tokens: int, granularity: Granula
 
 def told(request: Request) -> dict[str, Any]:
     """What the memory keeps of a request, so that the run can be gone on with; `over` is None where it was no path."""
-    paths = request.over if isinstance(request.over, (list, tuple)) else (request.over,)
-    files = bool(paths) and all(isinstance(path, (str, os.PathLike)) for path in paths)
     return {
-        "over": [str(Path(path).expanduser().absolute()) for path in paths] if files else None,
+        "over": paths_of(request.over),
         "instructions": request.instructions,
         "history": told_history(request),
         "schema": None if request.schema is None else request.schema.__name__,
@@ -84,6 +82,13 @@ def told(request: Request) -> dict[str, Any]:
         "tokens": request.tokens,
         "granularity": request.granularity,
     }
+
+
+def paths_of(over: Any) -> list[str] | None:
+    """The input's paths, absolute; None where it was not given as paths."""
+    paths = over if isinstance(over, (list, tuple)) else (over,)
+    files = bool(paths) and all(isinstance(path, (str, os.PathLike)) for path in paths)
+    return [str(Path(path).expanduser().absolute()) for path in paths] if files else None
 
 
 def told_history(request: Request) -> list[dict[str, Any]]:

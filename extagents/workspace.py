@@ -14,10 +14,11 @@ from collections.abc import Callable, Coroutine, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from extagents import events
-from extagents.agents.calls import Desk
+from extagents import events, prompts
+from extagents.agents.calls import Desk, gather
 from extagents.agents.reader import ReadJob, Sources, cache_key, reader_prompt
 from extagents.agents.reasoner import Judgement, Ladder
+from extagents.cohort import Cohort, Membership
 from extagents.corpus.corpus import Corpus
 from extagents.errors import LeaseLost, ModelError, StoreError
 from extagents.executors.base import Executor
@@ -27,6 +28,7 @@ from extagents.gate import Account, CallFailed, Gate, Stop
 from extagents.memory.base import Manifest, Memory, RunRecord
 from extagents.memory.lease import Holding
 from extagents.memory.ledger import Ledger
+from extagents.models.base import Prompt
 from extagents.observing import WaveBegan, WaveEnded
 from extagents.packing import Packing
 from extagents.request import Request, told
@@ -39,6 +41,7 @@ from extagents.types import (
     PathName,
     Plan,
     ReaderQuestion,
+    Reading,
     Report,
     Shard,
     SinglePass,
@@ -90,6 +93,7 @@ class Workspace:
     remember_reads: bool
     shared: bool
     named: dict[str, str] | None = None
+    member: Membership | None = None
     created: float = field(default_factory=time.time)
     plan: Plan = field(default_factory=lambda: Plan(core="", instructions="", kind="lookup", answer_type="text", queries=[]))
     packing: Packing | None = None
@@ -151,6 +155,11 @@ class Workspace:
         """The token of the lease under which this process works on the run: it stands in every write."""
         return self.holding.token
 
+    @property
+    def cohort(self) -> Cohort | None:
+        """The questions of a batch with whom this one reads."""
+        return self.member.cohort if self.member is not None else None
+
     def lost(self) -> None:
         """Another process has the run: nothing more may be done here."""
         self.fatal = self.fatal or LeaseLost(self.run_id)
@@ -179,7 +188,7 @@ class Workspace:
             corpus=self.corpus.fingerprint,
             packing=self.packing.name if self.packing is not None else "",
             shards=shards,
-            request={**told(self.request), "models": self.named},
+            request={**told(self.request), "models": self.named, **({"batch": self.member.batch} if self.member else {})},
         )
 
     def _told_settings(self) -> dict[str, Any]:
@@ -227,6 +236,10 @@ class Workspace:
 
     def end_reading_at(self, moment: float) -> None:
         """Halts the reading at a moment of the loop's clock, so that the answer is given before the deadline itself."""
+        if self._alarm is not None:
+            if self._alarm.when() <= moment:
+                return
+            self._alarm.cancel()
         self._alarm = asyncio.get_running_loop().call_at(moment, self.halt, "deadline")
 
     def release(self) -> None:
@@ -269,6 +282,11 @@ class Workspace:
         self.account.end_by(time.monotonic() + seconds + LAST_SECONDS_DRAINED)
         self.account.close()
         self.halt("cancelled")
+
+    def leave(self, seconds: float) -> None:
+        """Ends the run, to be gone on with later: calls under way may finish for so long, and none is begun any more."""
+        self.account.end()
+        self.drain(seconds)
 
     async def guard(self, work: Coroutine[Any, Any, T], *, ending: bool = False) -> T:
         """Awaits the work unless the run is told to end first: then `Halted`.
@@ -314,7 +332,7 @@ class Workspace:
             for shard in wave.focused
         ]
         self._queue = deque(jobs)
-        lanes = min(len(jobs), self.readers)
+        lanes = min(len(jobs), self.readers if self.cohort is None else 1)
         if jobs:
             number = max(job.round for job in jobs)
             if self.account.trace is not None:
@@ -339,27 +357,67 @@ class Workspace:
         )
 
     async def read_lane(self) -> int:
-        """One reader lane: pulls the next best shard until the wave is read. Returns how many it read."""
+        """One reader lane: pulls the next best shard until the wave is read. Returns how many it read.
+
+        In a batch whose questions read together, it is the only one, and all its reads wait for their turn at once.
+        """
+        if self.cohort is not None:
+            return await self._read_in_turn(self.cohort)
         count = 0
-        while self._queue and self.fatal is None and self.stopped_by is None:
-            job = self._queue.popleft()
-            try:
-                report = await self.guard(self._read(job))
-            except Stop as stop:
-                self.halt(stop.stopped_by)
-            except (CallFailed, StoreError) as failure:
-                self.fatal = self.fatal or failure
-                self._queue.clear()
-            else:
-                count += 1
-                self.note(job.shard, report, focused=job.focused)
+        while self._queue:
+            count += await self._take(self._queue.popleft()) is not None
         return count
 
-    async def _read(self, job: ReadJob) -> Report:
+    async def _read_in_turn(self, cohort: Cohort) -> int:
+        jobs, self._queue = list(self._queue), deque()
+        cohort.reading(self.run_id, len(jobs))
+
+        async def one(job: ReadJob) -> Report | None:
+            report = None
+            try:
+                report = await self._take(job)
+            finally:
+                cohort.settled(self.run_id, job, report)
+            return report
+
+        try:
+            reports = await gather([asyncio.ensure_future(one(job)) for job in jobs])
+        finally:
+            cohort.thinking(self.run_id)
+        return sum(report is not None for report in reports)
+
+    async def _take(self, job: ReadJob) -> Report | None:
+        """Reads a shard and books its report; None where the run ends instead."""
+        if self.fatal is not None or self.stopped_by is not None:
+            return None
+        try:
+            report = await self.guard(self._read(job))
+        except Stop as stop:
+            self.halt(stop.stopped_by)
+        except (CallFailed, StoreError) as failure:
+            self.fatal = self.fatal or failure
+            self._queue.clear()
+        else:
+            self.note(job.shard, report, focused=job.focused)
+            return report
+        return None
+
+    def prepare(self, job: ReadJob) -> tuple[Prompt[Reading], Sources]:
+        """The prompt of a read, and where its quotes are looked up."""
         sources = Sources(self.corpus.shard_text(job.shard), self.corpus.by_id, self.corpus.index)
-        prompt = reader_prompt(job, sources, self.desk)
-        if (stored := self._stored.get((job.round, job.shard.id, prompt.version))) is not None:
+        return reader_prompt(job, sources, self.desk), sources
+
+    async def _read(self, job: ReadJob) -> Report:
+        version = prompts.version("reader", self.desk.language, Reading, self.desk.own)
+        if (stored := self._stored.get((job.round, job.shard.id, version))) is not None:
             return stored
+        if self.cohort is not None:
+            together = await self.cohort.turn(self, job)
+            if together is not None:
+                return await self._posted(job, together)
+            if self.stopped_by is not None:
+                raise Halted(self.stopped_by)
+        prompt, sources = self.prepare(job)
         key = cache_key(prompt, job.shard, self.gate.model("reader").name) if self.remember_reads else None
         if key is not None and (kept := (await self.memory.cached([key]))[0]) is not None:
             update = {"run": job.run, "round": job.round, "wave": job.wave, "usage": Usage(), "cached": True}
@@ -367,10 +425,13 @@ class Workspace:
             await self.memory.post(report, fence=self.fence)
             return report
         report = await self.executor.read(job, prompt, sources, self.desk)
+        return await self._posted(job, report, cache_key=key)
+
+    async def _posted(self, job: ReadJob, report: Report, *, cache_key: str | None = None) -> Report:
         if job.focused:
             self._homes = self._homes or Homes(self.corpus, self.shards)
             report = self._homes.settled(report)
-        await self.memory.post(report, cache_key=key if report.failure is None else None, fence=self.fence)
+        await self.memory.post(report, cache_key=cache_key if report.failure is None else None, fence=self.fence)
         return report
 
     def note(self, shard: Shard, report: Report, *, focused: bool = False) -> None:

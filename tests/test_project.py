@@ -36,6 +36,7 @@ LEVELS: list[set[str]] = [
 BELONGS = {
     "account": "gate",
     "journal": "gate",
+    "sharing": "gate",
     "limiter": "gate",
     "parsing": "gate",
     "frontier": "graph",
@@ -53,9 +54,14 @@ BELONGS = {
     "focusing": "graph",
     "estimate": "graph",
     "affording": "graph",
+    "cohort": "graph",
+    "trial": "graph",
     "resuming": "coordinator",
     "opening": "coordinator",
     "once": "coordinator",
+    "batch": "coordinator",
+    "batches": "coordinator",
+    "questions": "coordinator",
     "__main__": "cli",
 }
 LEVEL = {part: number for number, parts in enumerate(LEVELS) for part in parts}
