@@ -270,7 +270,7 @@ class Gate:
             account.scopes.discard(scope)
 
     def _endpoint(self, model: Model) -> Endpoint:
-        return self.limiter.endpoint(getattr(model, "endpoint", model.name))
+        return self.limiter.endpoint(getattr(model, "endpoint", model.name), probe=getattr(model, "load", None))
 
     async def aclose(self) -> None:
         """Waits for what is still being settled."""

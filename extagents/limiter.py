@@ -5,6 +5,9 @@ most once per round trip when it refuses or does not answer in time (a few scatt
 nothing), and gets a place back with every success while it is short of places: one a round trip where it has been refused at
 about that limit before. `Retry-After` holds for every call to that
 endpoint. It also knows whether an endpoint was ever reached.
+
+An engine that tells its load (`Load`) is asked each second while calls are in flight: a queue that grows there is cut before
+calls time out in it, and before whoever goes first waits behind it.
 """
 
 from __future__ import annotations
@@ -15,6 +18,10 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
+from extagents.errors import CallError
+from extagents.models.base import Load
+
+Probe = Callable[[], Awaitable[Load | None]]
 Sleep = Callable[[float], Awaitable[object]]
 Clock = Callable[[], float]
 
@@ -23,6 +30,11 @@ WINDOW = 32  # calls, at least, over which that share is taken
 KNOWN = 2  # cuts in a row at about the same limit, with answers between them, after which that limit is the endpoint's own
 SAME = 1.5  # factor between two limits that are about the same
 NEAR = 0.75  # of a known limit, from which on places come back one a round trip and no faster
+LOOK_EVERY = 1.0  # seconds between two looks at an engine's load
+QUEUE = 0.5  # of the requests that an engine works on, as many may wait there: they keep it busy, more only grow old
+FULL = 0.95  # share of an engine's KV cache in use, from which on it gets no more calls than it has
+FEWEST = 8  # the part of the cap (one in so many) that a queue never takes away: it may be made by others
+BLIND = 5  # looks in a row that failed, after which an engine is not asked any more
 LONGEST_PAUSE = 2.0  # seconds between probes of an endpoint that refuses everything and says nothing about when to return
 
 
@@ -60,6 +72,17 @@ class Endpoint:
     failed: int = 0  # consecutive calls given up for good
     waiting: list[tuple[int, int, asyncio.Future[None], int]] = field(default_factory=list)
     waker: asyncio.Task[None] | None = None
+    probe: Probe | None = None  # asks the engine for its load; None where it tells none
+    watcher: asyncio.Task[None] | None = None
+    blind: bool = False
+    load: Load | None = None  # as last told, and as first
+    first_load: Load | None = None
+    held: bool = False  # no growth: the engine has as much as it can take
+
+    @property
+    def cached_share(self) -> float:
+        """The share of prompt tokens that the engine found in its prefix cache since it was first asked."""
+        return 0.0 if self.load is None else self.load.cached_share(self.first_load)
 
 
 class Limiter:
@@ -75,8 +98,10 @@ class Limiter:
         self._endpoints: dict[str, Endpoint] = {}
         self._order = 0
 
-    def endpoint(self, key: str, *, cap: int | None = None) -> Endpoint:
-        """The state of an endpoint, made when first asked for; `cap` changes its cap from now on."""
+    def endpoint(self, key: str, *, cap: int | None = None, probe: Probe | None = None) -> Endpoint:
+        """The state of an endpoint, made when first asked for; `cap` changes its cap from now on, `probe` who is asked for its
+        load.
+        """
         known = self._endpoints.get(key)
         if known is None:
             size = cap or self.concurrency
@@ -87,6 +112,8 @@ class Limiter:
             known.cap = cap
             known.good = float(cap)
             self._admit(known)
+        if probe is not None:
+            known.probe = probe
         return known
 
     async def acquire(self, endpoint: Endpoint, tokens: int, *, priority: int = 1) -> Place:
@@ -125,7 +152,7 @@ class Limiter:
                 if endpoint.token_limit is not None:
                     endpoint.token_limit = max(endpoint.token_limit, endpoint.limit * place.tokens)
         short = endpoint.limit < endpoint.cap or endpoint.token_limit is not None
-        if short and (endpoint.waiting or endpoint.in_flight >= int(endpoint.limit)):
+        if short and not endpoint.held and (endpoint.waiting or endpoint.in_flight >= int(endpoint.limit)):
             step = self._step(endpoint)
             endpoint.limit = min(float(endpoint.cap), endpoint.limit + step)
             if endpoint.token_limit is not None:
@@ -178,6 +205,26 @@ class Limiter:
         endpoint.unreached += 1
         self.release(endpoint, place)
 
+    def observe(self, endpoint: Endpoint, load: Load) -> None:
+        """What the engine tells of itself: a queue beyond what keeps it busy is cut by as much (by half at most, and once until
+        that has worked), and nothing grows while the queue is long, the cache full, or requests are put aside.
+        """
+        before, endpoint.load = endpoint.load, load
+        if endpoint.first_load is None:
+            endpoint.first_load = load
+        put_aside = 0 if before is None else max(0, load.preempted - before.preempted)
+        growing = before is None or load.waiting >= before.waiting
+        endpoint.held = bool(put_aside) or load.waiting > QUEUE / 2 * load.running or load.cache_usage >= FULL
+        # Its queue is everybody's: of what is too much there, this process takes back its own part.
+        too_many = load.waiting - max(1.0, QUEUE * load.running)
+        ours = endpoint.in_flight / max(1, endpoint.in_flight, load.running + load.waiting)
+        surplus = max(too_many * ours if growing else 0.0, float(put_aside))
+        if surplus > 0 and endpoint.in_flight <= endpoint.limit:
+            fewest = max(1.0, endpoint.cap / FEWEST)
+            fitting = max(endpoint.in_flight - surplus, endpoint.in_flight / 2, fewest)
+            endpoint.limit = min(endpoint.limit, fitting)
+        self._admit(endpoint)
+
     def silence(self, endpoint: Endpoint) -> float:
         """Seconds for which the endpoint has refused every call; 0 where the last one was answered."""
         return max(0.0, self._clock() - endpoint.silent_since)
@@ -185,9 +232,10 @@ class Limiter:
     async def aclose(self) -> None:
         """Stops the timers; whoever still waits is cancelled."""
         for endpoint in self._endpoints.values():
-            if endpoint.waker is not None:
-                endpoint.waker.cancel()
-                await asyncio.gather(endpoint.waker, return_exceptions=True)
+            for task in (endpoint.waker, endpoint.watcher):
+                if task is not None:
+                    task.cancel()
+                    await asyncio.gather(task, return_exceptions=True)
             for _, _, future, _ in endpoint.waiting:
                 future.cancel()
 
@@ -224,6 +272,8 @@ class Limiter:
     def _take(self, endpoint: Endpoint, tokens: int) -> None:
         endpoint.in_flight += 1
         endpoint.tokens += tokens
+        if endpoint.watcher is None and endpoint.probe is not None and not endpoint.blind:
+            endpoint.watcher = asyncio.create_task(self._watch(endpoint))
 
     def _give(self, endpoint: Endpoint, tokens: int) -> None:
         endpoint.in_flight -= 1
@@ -249,3 +299,26 @@ class Limiter:
             await self._sleep(remaining)
         endpoint.waker = None
         self._admit(endpoint)
+
+    async def _watch(self, endpoint: Endpoint) -> None:
+        """Looks at the engine's load until nothing is in flight, or it turns out to tell none."""
+        failed = 0
+        try:
+            while not endpoint.blind:
+                await self._sleep(LOOK_EVERY)
+                if not endpoint.in_flight or endpoint.probe is None:
+                    return
+                try:
+                    load = await endpoint.probe()
+                except CallError:  # calls meet the same trouble, and they are told
+                    failed += 1
+                    endpoint.blind = failed >= BLIND
+                    continue
+                failed = 0
+                if load is None:
+                    endpoint.blind = True
+                else:
+                    self.observe(endpoint, load)
+        finally:
+            endpoint.watcher = None
+            endpoint.held = False

@@ -30,7 +30,7 @@ class Settings(BaseSettings):
 
     model: str = Field(
         default="extractive",
-        description="model of every role: extractive | openai:NAME | langchain:PROVIDER:NAME",
+        description="model of every role: extractive | openai:NAME | vllm:NAME | langchain:PROVIDER:NAME",
     )
     models: dict[Role, str] = Field(
         default_factory=dict, description="a model for single roles (planner, reader, reasoner, memory, single, fusion, writer)"
@@ -94,6 +94,15 @@ class Settings(BaseSettings):
         default=None, description="folder with templates of your own, named like the package's (reader.en.md): docs/prompts.md"
     )
     seed: int | None = Field(default=None, description="sampling seed handed to the model, where it takes one")
+    vllm: dict[str, Any] = Field(
+        default_factory=dict,
+        description="engine arguments of vllm: models, and chat_template, chat_template_kwargs; as a variable, JSON: "
+        '{"max_model_len": 16384, "gpu_memory_utilization": 0.8}',
+    )
+    server_metrics: bool = Field(
+        default=True,
+        description="ask a vLLM server each second, while calls are in flight, for its queue and cache, and pace calls by them",
+    )
     read_cache: bool = Field(default=True, description="reuse what an earlier run with the same prompt read in the same shard")
 
     trace_content: bool = Field(

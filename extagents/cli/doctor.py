@@ -146,7 +146,12 @@ async def models(settings: Settings) -> AsyncIterator[Check]:
     for title, name in named.items():
         try:
             model = resolve(
-                name, base_url=settings.base_url, api_key=settings.api_key, window=settings.window, seed=settings.seed
+                name,
+                base_url=settings.base_url,
+                api_key=settings.api_key,
+                window=settings.window,
+                seed=settings.seed,
+                vllm=settings.vllm,
             )
         except ExtAgentsError as error:
             yield Check(title, "fail", error.message, error.hint)

@@ -73,6 +73,27 @@ class ModelInfo(Frozen):
     encoding: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Load:
+    """What an engine tells of itself: requests it works on and requests that wait there, the share (0 to 1) of its KV cache
+    that requests in work hold; since it started: requests it had to put aside for want of cache, prompt tokens it looked up
+    in its prefix cache, and those of them that it found there.
+    """
+
+    running: int = 0
+    waiting: int = 0
+    cache_usage: float = 0.0
+    preempted: int = 0
+    looked_up: int = 0
+    found: int = 0
+
+    def cached_share(self, since: Load | None = None) -> float:
+        """The share of prompt tokens found in the prefix cache, since an earlier look; 0 where nothing was looked up."""
+        looked_up = self.looked_up - (since.looked_up if since else 0)
+        found = self.found - (since.found if since else 0)
+        return found / looked_up if looked_up > 0 else 0.0
+
+
 @runtime_checkable
 class Model(Protocol):
     """A model: one coroutine that completes a prompt, one that says what is known about it, and a close.

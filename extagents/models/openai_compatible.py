@@ -15,11 +15,12 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 from pydantic import BaseModel, SecretStr
 
 from extagents.errors import CallError, SettingsError
-from extagents.models.base import Completion, Finish, ModelInfo, Prompt
+from extagents.models.base import Completion, Finish, Load, ModelInfo, Prompt
 from extagents.models.failures import call_error, clean, message_of, status_of
 from extagents.models.known import known
 from extagents.models.schema import strict_schema
 from extagents.models.thinking import ThinkingFilter, split_thinking
+from extagents.models.vllm_server import BEFORE_READERS, OWNER, load_of
 from extagents.redaction import Cutter, SecretUrl, unframed
 from extagents.types import Plain, Prices, Usage
 
@@ -34,6 +35,8 @@ CONNECTIONS = 1024
 STALL_SECONDS = 30.0  # without a further piece of an answer that had begun to arrive, it will not be finished
 
 _FORMATS = ("json_schema", "json_object", "none")
+_VLLM_FORMATS = ("json_schema", "structured_outputs", "guided_json", "json_object", "none")  # the third before vLLM 0.12
+_METRICS_SECONDS = 5.0
 _SHAPE = {
     "en": "Answer with one JSON object and nothing else. Its schema:\n{schema}",
     "zh": "只输出一个 JSON 对象，不要输出其他内容。其结构为：\n{schema}",
@@ -46,7 +49,8 @@ class OpenAICompatible:
     `base_url` and `api_key` default to `OPENAI_BASE_URL` and `OPENAI_API_KEY`; only OpenAI's own endpoint needs a key.
     `window` (tokens) and `prices` (USD per million tokens) override what the server or the table of known models says.
     `extra_body` goes into every request (`{"chat_template_kwargs": {"enable_thinking": false}}`). What an endpoint refuses
-    (a response format, temperature, seed, the name of the output limit) is left out from then on.
+    (a response format, temperature, seed, the name of the output limit) is left out from then on. A vLLM server, told by its
+    list of models, is asked for its load (`server_metrics`) and, where it schedules by priority, for others before readers.
     Raises `SettingsError` where no key can be found.
     """
 
@@ -62,6 +66,7 @@ class OpenAICompatible:
         temperature: float | None = 0.0,
         seed: int | None = 0,
         extra_body: Mapping[str, Any] | None = None,
+        server_metrics: bool = True,
     ) -> None:
         base_url = url = SecretUrl((base_url or os.environ.get("OPENAI_BASE_URL") or OPENAI).rstrip("/"))
         if not re.match(r"https?://[^/\s]+", url):
@@ -86,8 +91,17 @@ class OpenAICompatible:
         self._given = ModelInfo(name=f"openai:{name}", window=window, prices=prices, encoding=encoding)
         self._info: ModelInfo | None = None
         self._extra = dict(extra_body or {})
+        self._formats: tuple[str, ...] = _FORMATS
         self._format = _FORMATS[0]
-        self._optional: dict[str, Any] = {"temperature": temperature, "seed": seed, "stream_options": {"include_usage": True}}
+        self._optional: dict[str, Any] = {
+            "temperature": temperature,
+            "seed": seed,
+            "stream_options": {"include_usage": True},
+            "priority": BEFORE_READERS,
+        }
+        self._server_metrics = server_metrics
+        self._vllm = False  # until the server says so
+        self._listing: asyncio.Future[int | None] | None = None
         self._limit_name = "max_completion_tokens" if url == OPENAI else "max_tokens"
         self._client: asyncio.Future[AsyncOpenAI] | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -133,14 +147,42 @@ class OpenAICompatible:
             given = self._given
             self._info = ModelInfo(
                 name=self.name,
-                window=given.window or await self._served_window() or table.window,
+                window=given.window or await self._served() or table.window,
                 prices=given.prices or table.prices,
                 # Another server under the same name may count otherwise.
                 encoding=given.encoding or (table.encoding if self._url == OPENAI else None),
             )
         return self._info
 
+    async def load(self) -> Load | None:
+        """What a vLLM server tells of its queue and its caches; None where the endpoint is another, tells nothing, or is not
+        to be asked. Raises `CallError` where it could not be asked this time.
+        """
+        import httpx
+        import openai
+
+        if not self._server_metrics:
+            return None
+        await self._served()
+        if not self._vllm:
+            return None
+        if self._client is None:
+            raise CallError("connection", "The model was closed.")
+        client = await self._connected()
+        page = self._url.removesuffix("/v1") + "/metrics"
+        try:
+            told = await client.get(page, cast_to=httpx.Response, options={"timeout": _timeout(_METRICS_SECONDS)})
+        except openai.APIStatusError as error:
+            if error.status_code < 500:
+                return None  # behind a proxy that keeps the page to itself
+            raise call_error(error, secrets=(self._key.get_secret_value(),), where=self._url) from None
+        except (openai.OpenAIError, OSError) as error:
+            raise call_error(error, secrets=(self._key.get_secret_value(),), where=self._url) from None
+        return load_of(told.text)
+
     async def aclose(self) -> None:
+        if self._listing is not None:
+            self._listing.cancel()
         client, self._client = self._client, None
         if client is not None and self._loop is asyncio.get_running_loop():
             await (await client).close()
@@ -161,7 +203,8 @@ class OpenAICompatible:
         messages = [{"role": part.role, "content": part.sendable} for part in prompt.messages]
         schema, strict = strict_schema(cast(Any, prompt.output))
         body: dict[str, Any] = {"model": self._model, "messages": messages, self._limit_name: prompt.max_output_tokens}
-        body.update({key: value for key, value in self._optional.items() if value is not None and key != "stream_options"})
+        apart = {"stream_options"} if self._vllm and prompt.role != "reader" else {"stream_options", "priority"}
+        body.update({key: value for key, value in self._optional.items() if value is not None and key not in apart})
         plain = issubclass(prompt.output, Plain)
         if self._format == "json_schema" and not plain:
             form = {"name": prompt.role, "schema": schema, "strict": strict}
@@ -169,6 +212,10 @@ class OpenAICompatible:
         elif not plain:
             if self._format == "json_object":
                 body["response_format"] = {"type": "json_object"}
+            elif self._format == "structured_outputs":
+                body["structured_outputs"] = {"json": schema}
+            elif self._format == "guided_json":
+                body["guided_json"] = schema
             # At the very end, so that the prefix stays the one that is cached.
             told = _SHAPE.get(prompt.language, _SHAPE["en"]).format(schema=json.dumps(schema, ensure_ascii=False))
             if messages and messages[-1]["role"] == "user":
@@ -203,10 +250,12 @@ class OpenAICompatible:
         reply: dict[str, Any] = {}
         finish: str | None = None
         refusal = ""
+        # What the SDK does not know as arguments of its own.
+        extra = {key: body.pop(key) for key in ("priority", "structured_outputs", "guided_json") if key in body} | self._extra
         loop = asyncio.get_running_loop()
         stall = asyncio.timeout(None)
         try:
-            async with await create(**body, extra_body=self._extra or None, timeout=_timeout(timeout)) as stream, stall:
+            async with await create(**body, extra_body=extra or None, timeout=_timeout(timeout)) as stream, stall:
                 async for chunk in stream:
                     data = chunk.model_dump()
                     reply = {"model": data.get("model") or reply.get("model"), "usage": data.get("usage") or reply.get("usage")}
@@ -279,7 +328,7 @@ class OpenAICompatible:
         if form != "none" and re.search(
             r"response_?format|json_?schema|json_?object|guided|structured.?output|grammar", message, re.IGNORECASE
         ):
-            self._format = _FORMATS[_FORMATS.index(form) + 1]
+            self._format = self._formats[self._formats.index(form) + 1]
             return True
         other = "max_tokens" if limit == "max_completion_tokens" else "max_completion_tokens"
         refused = re.search(
@@ -292,14 +341,20 @@ class OpenAICompatible:
             self._optional.setdefault(other, None)  # marks that the other name was tried: never back and forth
             self._limit_name = other
             return True
-        for name in ("temperature", "seed", "stream_options"):
+        for name in ("temperature", "seed", "stream_options", "priority"):
             if name in optional and re.search(rf"\b{name}\b", message):
                 del self._optional[name]
                 return True
         return False
 
-    async def _served_window(self) -> int | None:
-        """`max_model_len` as the server tells it (vLLM and others do); None where it does not."""
+    async def _served(self) -> int | None:
+        """`max_model_len` as the server tells it (vLLM and others do); None where it does not. Asked once; notes a vLLM."""
+        loop = asyncio.get_running_loop()
+        if self._listing is None or (self._listing.get_loop() is not loop and not self._listing.done()):
+            self._listing = loop.create_task(self._asked())
+        return self._listing.result() if self._listing.done() else await asyncio.shield(self._listing)
+
+    async def _asked(self) -> int | None:
         if self._url == OPENAI:
             return None
         client = await self._connected()
@@ -309,6 +364,9 @@ class OpenAICompatible:
             raw = await client.models.with_raw_response.list(timeout=_timeout(CONNECT_SECONDS))
             models = json.loads(raw.http_response.content)["data"]
             mine = [model for model in models if model.get("id") == self._model] or (models if len(models) == 1 else [])
+            self._vllm = any(model.get("owned_by") == OWNER for model in mine)
+            if self._vllm:
+                self._formats = _VLLM_FORMATS
             window = next((model.get(key) for model in mine for key in _WINDOWS if model.get(key)), None)
         except (openai.OpenAIError, ValueError, KeyError, TypeError, AttributeError, OSError):
             return None  # a server that lists no models still completes; if it is down, the first call says so

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +16,7 @@ from extagents.types import Prices
 if TYPE_CHECKING:
     from langchain_core.language_models.chat_models import BaseChatModel
 
-FORMS = ("extractive", "openai:NAME", "langchain:PROVIDER:NAME")
+FORMS = ("extractive", "openai:NAME", "vllm:NAME", "langchain:PROVIDER:NAME")
 
 
 def resolve(
@@ -26,16 +27,29 @@ def resolve(
     window: int | None = None,
     prices: Prices | None = None,
     seed: int | None = None,
+    vllm: Mapping[str, Any] | None = None,
+    server_metrics: bool = True,
 ) -> Model:
-    """The model that a string names (`extractive`, `openai:NAME`, `langchain:PROVIDER:NAME`), or the given one adapted.
+    """The model that a string names (`extractive`, `openai:NAME`, `vllm:NAME`, `langchain:PROVIDER:NAME`), or the given one
+    adapted.
 
     `window` is in tokens, `prices` in USD per million tokens; `base_url`, `api_key` and `seed` are for models named by a
-    string. Raises `SettingsError` for a name that means nothing, a missing key or a missing package.
+    string, `vllm` holds the engine arguments of one in process, `server_metrics` lets a vLLM server be asked for its load.
+    Raises `SettingsError` for a name that means nothing, a missing key or a missing package.
     """
     base_url = base_url if base_url is None else SecretUrl(base_url)
     api_key = SecretStr(api_key) if isinstance(api_key, str) else api_key
     if isinstance(model, str):
-        return _named(model.strip(), base_url=base_url, api_key=api_key, window=window, prices=prices, seed=seed)
+        return _named(
+            model.strip(),
+            base_url=base_url,
+            api_key=api_key,
+            window=window,
+            prices=prices,
+            seed=seed,
+            vllm=vllm,
+            server_metrics=server_metrics,
+        )
     if isinstance(model, Model):
         return model
     if hasattr(model, "ainvoke") and hasattr(model, "astream"):
@@ -53,6 +67,8 @@ def _named(
     window: int | None,
     prices: Prices | None,
     seed: int | None,
+    vllm: Mapping[str, Any] | None,
+    server_metrics: bool,
 ) -> Model:
     kind, _, name = text.partition(":")
     if kind == "extractive" and not name:
@@ -64,16 +80,20 @@ def _named(
         from extagents.models.openai_compatible import OpenAICompatible
 
         return OpenAICompatible(
-            name, base_url=base_url, api_key=api_key, window=window, prices=prices, seed=0 if seed is None else seed
+            name,
+            base_url=base_url,
+            api_key=api_key,
+            window=window,
+            prices=prices,
+            seed=0 if seed is None else seed,
+            server_metrics=server_metrics,
         )
+    if kind == "vllm" and name:
+        from extagents.models.vllm_engine import VllmEngine
+
+        return VllmEngine(name, window=window, prices=prices, seed=0 if seed is None else seed, arguments=vllm)
     if kind == "langchain" and all(name.partition(":")):
         return _langchain(text, name, base_url=base_url, api_key=api_key, window=window, prices=prices, seed=seed)
-    if kind == "vllm":
-        served = name or "NAME"
-        raise SettingsError(
-            f"This version does not run vLLM in process ({text}).",
-            hint=f"Start `vllm serve {served}` and use --model openai:{served} --base-url http://localhost:8000/v1.",
-        )
     raise SettingsError(f"Unknown model {text!r}.", hint=_meant(text, kind, name))
 
 
@@ -84,7 +104,7 @@ def _meant(text: str, kind: str, name: str) -> str:
     from extagents.models.known import known
 
     there = f"Models are: {', '.join(FORMS)}."
-    if kind in ("openai", "langchain"):
+    if kind in ("openai", "vllm", "langchain"):
         return f"Did you mean {next(form for form in FORMS if form.startswith(kind))}? {there}"
     if not name and known(text).window is not None:
         return f"Did you mean openai:{text}? {there}"

@@ -48,7 +48,9 @@ def test_models_and_chat_models_are_taken_as_they_are() -> None:
         ("openai:", "openai:NAME"),
         ("langchain:openai", "langchain:PROVIDER:NAME"),
         ("vllm:Qwen/Qwen3-4B", "--model openai:Qwen/Qwen3-4B --base-url"),
-        ("nonsense:x", "Models are: extractive, openai:NAME, langchain:PROVIDER:NAME"),
+        ("vllm:Qwen/Qwen3-4B", 'pip install "extagents[vllm]"'),
+        ("vllm:", "Did you mean vllm:NAME?"),
+        ("nonsense:x", "Models are: extractive, openai:NAME, vllm:NAME, langchain:PROVIDER:NAME"),
         ("", "Models are"),
     ],
 )
