@@ -1,4 +1,4 @@
-"""What tests of and with ExtAgents need: models that answer by script or fail on purpose, an endpoint on loopback."""
+"""What tests of and with ExtAgents need: models that answer by script or fail on purpose, an endpoint on loopback, a world to ask about."""
 
 from __future__ import annotations
 
@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from extagents.testing.endpoint import FakeEndpoint
     from extagents.testing.faulty import FaultyModel
+    from extagents.testing.islands import Archipelago, Asked, archipelago
     from extagents.testing.scripted import ScriptedModel
 
-__all__ = ["FakeEndpoint", "FaultyModel", "ScriptedModel"]
+__all__ = ["Archipelago", "Asked", "FakeEndpoint", "FaultyModel", "ScriptedModel", "archipelago"]
 
 _HOMES = {"FakeEndpoint": "endpoint", "FaultyModel": "faulty", "ScriptedModel": "scripted"}
+_HOMES |= dict.fromkeys(("Archipelago", "Asked", "archipelago"), "islands")
 
 
 def __getattr__(name: str) -> Any:
