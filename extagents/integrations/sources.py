@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -59,13 +60,42 @@ def _document(item: Any) -> Document:
 def _made(text: str, identity: Any, metadata: dict[str, Any], start: Any) -> Document:
     if isinstance(start, int):
         metadata["start_index"] = start
-    title = metadata.get("title")
+    title = metadata.get("title") or metadata.get("file_name")
     return Document(
         text=text,
         id="" if identity is None else str(identity),
         title=title if isinstance(title, str) else "",
         metadata=metadata,
     )
+
+
+class Source:
+    """An input that is loaded when it is first asked, once, whichever thread asks."""
+
+    def __init__(self, over: Any) -> None:
+        self.over = readable(over)
+        self._corpus: Corpus | None = None
+        self._loading = threading.Lock()
+
+    def read(self) -> Corpus:
+        """The corpus. Raises `InputError` where there is nothing to read."""
+        with self._loading:
+            if self._corpus is None:
+                self._corpus = Corpus.load(self.over)
+            return self._corpus
+
+    def search(self, query: str, most: int) -> list[Evidence]:
+        """What the index finds, best first; no model is asked. Raises `InputError` for an empty query."""
+        if not isinstance(query, str) or not query.strip():
+            raise InputError("The query is empty.", hint="Ask something.")
+        corpus = self.read()
+        return passages_of(corpus.search(query, k=most), corpus)
+
+
+def corpus_of(documents: Iterable[Any]) -> Corpus | None:
+    """Documents that were retrieved as a corpus, not kept in the cache; None where there is no text in them."""
+    ours = documents_from(documents)
+    return Corpus.load(ours, cache=False) if any(document.text.strip() for document in ours) else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,13 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import cache
-from typing import Any, cast
 
 from langchain_core import exceptions
 from langchain_core.tools import ToolException
 
 from extagents.errors import ExtAgentsError, ModelError, UsageError
+from extagents.integrations.both import both
 
 _KINDS = {
     "rate_limit": "ModelRateLimitError",
@@ -40,11 +39,7 @@ def langchain_errors(*, tool: bool = False) -> Iterator[None]:
 
 def as_langchain(error: ExtAgentsError, *, tool: bool = False) -> ExtAgentsError:
     """The same error, of its own type and of LangChain's."""
-    theirs = (ToolException,) if tool else _theirs(error)
-    if isinstance(error, theirs):
-        return error
-    ours: Any = type(error)
-    return _rebuilt(ours, theirs, error.args, {**error.__dict__, "is_retryable": error.retryable})
+    return both(error, (ToolException,) if tool else _theirs(error), is_retryable=error.retryable)
 
 
 def _theirs(error: ExtAgentsError) -> tuple[type[Exception], ...]:
@@ -55,19 +50,3 @@ def _theirs(error: ExtAgentsError) -> tuple[type[Exception], ...]:
         # Before langchain-core had a tree of model errors, there was the root of all alone.
         return (getattr(exceptions, name, exceptions.LangChainException),)
     return (exceptions.LangChainException,)
-
-
-@cache
-def _both(ours: Any, theirs: tuple[type[Exception], ...]) -> type[ExtAgentsError]:
-    def reduce(self: ExtAgentsError) -> tuple[Any, ...]:
-        return _rebuilt, (ours, theirs, self.args, self.__dict__)
-
-    body = {"__doc__": ours.__doc__, "__module__": __name__, "__reduce__": reduce}
-    return cast(type[ExtAgentsError], type(ours.__name__, (ours, *theirs), body))
-
-
-def _rebuilt(ours: Any, theirs: tuple[type[Exception], ...], args: tuple[Any, ...], state: dict[str, Any]) -> ExtAgentsError:
-    both = _both(ours, theirs)
-    error = both.__new__(both, *args)
-    error.__dict__.update(state)
-    return error

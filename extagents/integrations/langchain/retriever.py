@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import threading
 from collections.abc import Iterable, Sequence
 from typing import Any, Literal
 
@@ -15,12 +14,11 @@ from langchain_core.runnables import RunnableConfig
 from pydantic import ConfigDict, Field, PrivateAttr, model_validator
 
 from extagents.corpus.corpus import Corpus
-from extagents.errors import InputError
 from extagents.integrations.langchain.asked import within
 from extagents.integrations.langchain.errors import langchain_errors
 from extagents.integrations.langchain.quiet import quiet
 from extagents.integrations.langchain.runnable import team
-from extagents.integrations.sources import Evidence, best_first, documents_from, evidence_of, passages_of, readable
+from extagents.integrations.sources import Evidence, Source, best_first, corpus_of, documents_from, evidence_of
 from extagents.types import Compressed, Granularity
 
 
@@ -46,13 +44,13 @@ class ExtAgentsRetriever(BaseRetriever):
     tokens: int = Field(default=8_000, ge=1)
     granularity: Granularity = "paragraph"
 
-    _corpus: Corpus | None = PrivateAttr(default=None)
-    _loading: Any = PrivateAttr(default_factory=threading.Lock)
+    _source: Any = PrivateAttr(default=None)
 
     @model_validator(mode="after")
     def _team(self) -> ExtAgentsRetriever:
         with langchain_errors():
             self.coordinator, self.model = team(self.coordinator, self.model), None
+            self._source = Source(self.over)
         return self
 
     @classmethod
@@ -80,9 +78,9 @@ class ExtAgentsRetriever(BaseRetriever):
     ) -> list[Document]:
         most, tokens, granularity = k or self.k, tokens or self.tokens, granularity or self.granularity
         with langchain_errors(), within(run_manager.get_child()):
-            corpus = self._read()
             if self.mode == "search":
-                return _documents(passages_of(corpus.search(_query(query), k=most), corpus))
+                return _documents(self._source.search(query, most))
+            corpus = self._source.read()
             context = self.coordinator.compress(query, corpus, tokens=tokens, granularity=granularity)
             return _found(context, corpus, most)
 
@@ -97,18 +95,11 @@ class ExtAgentsRetriever(BaseRetriever):
     ) -> list[Document]:
         most, tokens, granularity = k or self.k, tokens or self.tokens, granularity or self.granularity
         with langchain_errors(), within(run_manager.get_child()):
-            corpus = await asyncio.to_thread(self._read)
             if self.mode == "search":
-                hits = await asyncio.to_thread(lambda: corpus.search(_query(query), k=most))
-                return _documents(passages_of(hits, corpus))
+                return _documents(await asyncio.to_thread(self._source.search, query, most))
+            corpus = await asyncio.to_thread(self._source.read)
             context = await self.coordinator.acompress(query, corpus, tokens=tokens, granularity=granularity)
             return _found(context, corpus, most)
-
-    def _read(self) -> Corpus:
-        with self._loading:
-            if self._corpus is None:
-                self._corpus = Corpus.load(readable(self.over))
-            return self._corpus
 
 
 class ExtAgentsCompressor(BaseDocumentCompressor):
@@ -136,7 +127,7 @@ class ExtAgentsCompressor(BaseDocumentCompressor):
     ) -> Sequence[Document]:
         """The stretches that matter, blocking."""
         with langchain_errors(), within(callbacks):
-            if (corpus := _corpus_of(documents)) is None:
+            if (corpus := corpus_of(documents)) is None:
                 return []
             context = self.coordinator.compress(query, corpus, tokens=self.tokens, granularity=self.granularity)
             return _documents(evidence_of(context, corpus))
@@ -146,22 +137,10 @@ class ExtAgentsCompressor(BaseDocumentCompressor):
     ) -> Sequence[Document]:
         """The stretches that matter."""
         with langchain_errors(), within(callbacks):
-            if (corpus := await asyncio.to_thread(_corpus_of, documents)) is None:
+            if (corpus := await asyncio.to_thread(corpus_of, documents)) is None:
                 return []
             context = await self.coordinator.acompress(query, corpus, tokens=self.tokens, granularity=self.granularity)
             return _documents(evidence_of(context, corpus))
-
-
-def _corpus_of(documents: Sequence[Document]) -> Corpus | None:
-    """The documents as a corpus; None where there is no text in them."""
-    ours = documents_from(documents)
-    return Corpus.load(ours, cache=False) if any(document.text.strip() for document in ours) else None
-
-
-def _query(query: str) -> str:
-    if not isinstance(query, str) or not query.strip():
-        raise InputError("The query is empty.", hint="Ask something.")
-    return query
 
 
 def _found(context: Compressed, corpus: Corpus, most: int) -> list[Document]:
