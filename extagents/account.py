@@ -155,6 +155,44 @@ class Account:
         if name in self._reserved:
             await self.settle_alone(name, Usage())
 
+    async def changed(self) -> bool:
+        """Waits until a call under way, here or in the parent, is settled; False at once where there is none."""
+        if not self._reserved:
+            return self.parent is not None and await self.parent.changed()
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.append(future)
+        await future
+        return True
+
+    async def lend(self, name: str, amount: Amount, *, keep: Amount) -> None:
+        """Holds the amount here, and with the parent, for a call that another process makes and reserves in the memory itself.
+
+        Waits as `reserve` does, and ends with `take_back`. Raises `BudgetEnded`.
+        """
+        while self.budget.limited and not self._room(amount, keep=keep):
+            if not self._reserved:
+                raise BudgetEnded(f"the budget does not cover another call of up to {amount.tokens} tokens")
+            await self.changed()
+        if self.budget.limited:
+            self._reserved[name] = amount
+            self._open.add(amount)
+        if self.parent is not None:
+            try:
+                await self.parent.lend(self._above(name), amount, keep=self.parent.keep)
+            except BaseException:
+                self._release(name)
+                self._wake()
+                raise
+
+    def take_back(self, name: str, usage: Usage) -> None:
+        """Ends what was lent. `usage` is what that process has settled in the memory: here it is only counted."""
+        self.usage = self.usage + usage
+        self._used.add(Amount.of(usage))
+        self._release(name)
+        self._wake()
+        if self.parent is not None:
+            self.parent.take_back(self._above(name), usage)
+
     def end_by(self, moment: float) -> None:
         """Brings the deadline forward to a `time.monotonic()` value, for the calls under way, too. It is never put off."""
         self.deadline = moment if self.deadline is None else min(self.deadline, moment)

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
     from extagents.batch import Batch
     from extagents.cohort import Membership
+    from extagents.executors.base import Executor
     from extagents.gate import Gate
 
 Work = Callable[[Callable[[events.Event], None]], Coroutine[Any, Any, "Answer | Compressed"]]
@@ -73,6 +74,7 @@ class Coordinator(Batches):
         heads: int | None = None,
         prompts: str | Path | None = None,
         vllm: Mapping[str, Any] | None = None,
+        executor: Literal["local", "ray"] | None = None,
         settings: Settings | None = None,
     ) -> None:
         given: dict[str, Any] = {
@@ -93,6 +95,7 @@ class Coordinator(Batches):
             "heads": heads,
             "prompts": prompts,
             "vllm": vllm,
+            "executor": executor,
             "model": model if isinstance(model, str) else None,
             "memory": memory if isinstance(memory, str) else None,
         }
@@ -111,6 +114,7 @@ class Coordinator(Batches):
         self._given_memory = memory if memory is not None and not isinstance(memory, str) else self.settings.memory
         self._memory: Memory | None = None
         self._gate: Gate | None = None
+        self._executor: Executor | None = None
         self._graph: CompiledStateGraph[Any, Any, Any, Any] | None = None
         self._workspaces: dict[str, Workspace] = {}
         self._interrupts = 0
@@ -604,8 +608,9 @@ class Coordinator(Batches):
                 return "cancelled"
             return "deadline" if deadline is not None and time.monotonic() >= deadline else None
 
-        async def asked() -> tuple[ModelInfo, tuple[int, str]]:
-            return await gate.describe("reader"), await window_of(gate, self.settings)
+        async def asked() -> tuple[ModelInfo, tuple[int, str], Executor]:
+            executor = await self._open_executor(gate)
+            return await gate.describe("reader"), await window_of(gate, self.settings), executor
 
         if self._interrupts != seen:
             raise Halted("cancelled")
@@ -613,7 +618,7 @@ class Coordinator(Batches):
         self._asking.add(asking)
         try:
             async with asyncio.timeout_at(deadline):  # a server may hang when it is asked what it serves
-                info, (window, unknown) = await asking
+                info, (window, unknown), executor = await asking
         except TimeoutError:
             raise Halted("deadline") from None
         except asyncio.CancelledError:
@@ -635,6 +640,7 @@ class Coordinator(Batches):
                 started=started,
                 named=self._named(),
                 on_event=on_event,
+                executor=executor,
                 member=member,
             )
         except BaseException:
@@ -702,6 +708,16 @@ class Coordinator(Batches):
                     limiter.endpoint(getattr(model, "endpoint", model.name), cap=settings.concurrency)
                 self._gate = Gate(made, limiter=limiter, memory=await self._open_memory(), timeout=settings.timeout)
             return self._gate
+
+    async def _open_executor(self, gate: Gate) -> Executor:
+        """Who runs the readers, ready to do so."""
+        if self._executor is None:
+            from extagents.opening import executor_of
+
+            reader = self._models.get("reader", self._model)
+            self._executor = executor_of(self.settings, reader, await self._open_memory())
+        await self._executor.start(gate)
+        return self._executor
 
     # ------------------------------------------------------------------ before and after
 
@@ -793,8 +809,10 @@ class Coordinator(Batches):
         await asyncio.gather(*running, return_exceptions=True)
         for workspace in tuple(self._workspaces.values()):  # of a user's own graph that was left between two steps
             await self.fail(workspace, asyncio.CancelledError())
-        gate, memory = self._gate, self._memory
-        self._gate = self._memory = None
+        gate, memory, executor = self._gate, self._memory, self._executor
+        self._gate = self._memory = self._executor = None
+        if executor is not None:
+            await executor.aclose()
         if gate is not None:
             await gate.aclose()
             for model in gate.models.values():

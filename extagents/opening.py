@@ -12,8 +12,10 @@ from extagents.agents.calls import Desk
 from extagents.cohort import Membership
 from extagents.corpus.corpus import Corpus
 from extagents.errors import RunExists, SettingsError
+from extagents.executors.base import Executor
 from extagents.executors.local import LocalExecutor
 from extagents.gate import Account, Gate
+from extagents.memory.base import Memory
 from extagents.memory.lease import Holding
 from extagents.models.base import ModelInfo
 from extagents.prompts import language_of, own_prompts
@@ -68,12 +70,13 @@ async def workspace_of(
     started: float,
     named: dict[str, str] | None,
     on_event: Callable[[events.Event], None],
+    executor: Executor,
     member: Membership | None = None,
 ) -> Workspace:
     """The workspace of a run whose lease is held, with what an earlier part of it left in the memory.
 
     `window` is in tokens, `started` a `time.monotonic()` value; `named` are the models' names by role, if all of them have one.
-    `member` is the run's place in a batch.
+    `executor` runs its readers, `member` is the run's place in a batch.
     """
     memory, run_id, budget = holding.memory, holding.run, settings.budget
     known = request.run is not None
@@ -115,7 +118,7 @@ async def workspace_of(
         gate=gate,
         memory=memory,
         holding=holding,
-        executor=LocalExecutor(),
+        executor=executor,
         account=account,
         started=started,
         corpus=corpus,
@@ -130,6 +133,18 @@ async def workspace_of(
     if stored is not None:
         workspace.go_on(stored, await memory.reports(run_id), await memory.events(run_id))
     return workspace
+
+
+def executor_of(settings: Settings, reader: Any, memory: Memory) -> Executor:
+    """Who runs the readers. `reader` is their model as it was given. Raises `SettingsError` for what cannot be distributed."""
+    if settings.executor == "local":
+        return LocalExecutor()
+    from extagents.executors.cluster import load as load_ray
+
+    load_ray()
+    from extagents.executors.ray import RayExecutor
+
+    return RayExecutor(settings, reader, memory)
 
 
 async def window_of(gate: Gate, settings: Settings) -> tuple[int, str]:

@@ -64,6 +64,11 @@ class Settings(BaseSettings):
         description='USD per million tokens, for a model whose prices are not known: {"input": 0.1, "output": 0.4}',
     )
     concurrency: int = Field(default=64, ge=1, le=4096, description="most model calls in flight")
+    executor: Literal["local", "ray"] = Field(
+        default="local",
+        description="who runs the readers: local (this process) or ray (the nodes of a Ray cluster, over a memory in Redis: "
+        "docs/ray.md)",
+    )
     knowledge_tokens: int = Field(
         default=1_500,
         ge=0,

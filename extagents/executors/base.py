@@ -6,6 +6,7 @@ from typing import Protocol
 
 from extagents.agents.calls import Desk
 from extagents.agents.reader import ReadJob, Sources
+from extagents.gate import Gate
 from extagents.models.base import Prompt
 from extagents.types import Reading, Report
 
@@ -13,4 +14,12 @@ from extagents.types import Reading, Report
 class Executor(Protocol):
     """Runs one reader job. Raises `gate.Stop` and fatal `gate.CallFailed`; any other failure is in the report."""
 
+    async def start(self, gate: Gate) -> None:
+        """Makes ready what reads, before a run spends anything. Raises `SettingsError` for what cannot work."""
+        ...
+
     async def read(self, job: ReadJob, prompt: Prompt[Reading], sources: Sources, desk: Desk) -> Report: ...
+
+    async def aclose(self) -> None:
+        """Ends what was made ready; nothing is read any more."""
+        ...

@@ -45,12 +45,18 @@ class RedisMemory:
     """
 
     def __init__(self, url: str, tenant: str = "default", *, ttl: int = TTL_SECONDS) -> None:
+        self.tenant, self.ttl = tenant, ttl
         self._keys = TenantKeys.of(tenant)
         self._ttl = ttl
         self._address = SecretUrl(url)
         self._connections: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, RedisConnection] = weakref.WeakKeyDictionary()
         self._ledgers: Ledgers[tuple[str, bytes, int]] = Ledgers()
         self.url = RedisConnection.checked(self._address)
+
+    @property
+    def address(self) -> SecretUrl:
+        """The URL with its password, for another process that is to have the same memory."""
+        return self._address
 
     @property
     def _redis(self) -> RedisConnection:
