@@ -70,6 +70,30 @@ def reply(
     }
 
 
+def vllm_listing(name: str = "fake", *, window: int = 16_384) -> list[dict[str, Any]]:
+    """What a vLLM server lists: the model that it serves."""
+    return [{"id": name, "object": "model", "owned_by": "vllm", "max_model_len": window}]
+
+
+def vllm_metrics(
+    *, running: int = 0, waiting: int = 0, cache_usage: float = 0.0, preempted: int = 0, looked_up: int = 0, found: int = 0
+) -> str:
+    """The page of figures of a vLLM server, those of its queue and its caches."""
+    figures = {
+        "num_requests_running": running,
+        "num_requests_waiting": waiting,
+        "kv_cache_usage_perc": cache_usage,
+        "num_preemptions_total": preempted,
+        "prefix_cache_queries_total": looked_up,
+        "prefix_cache_hits_total": found,
+    }
+    lines = [
+        f'# TYPE vllm:{name} gauge\nvllm:{name}{{engine="0",model_name="fake"}} {float(value)}'
+        for name, value in figures.items()
+    ]
+    return "\n".join(lines) + "\n"
+
+
 FAULTS = (
     "429",
     "429 with Retry-After",
@@ -159,7 +183,9 @@ class FakeEndpoint:
 
     `script` gets the request's body and returns a text, a completion (`reply`), raw bytes, or a `Fault`; it may be a
     coroutine function. A request with `stream` gets its reply in pieces of `piece` characters. `models` is what
-    `GET /v1/models` lists; `listing` is what happens to such a request instead. `requests` holds the bodies received, `headers`
+    `GET /v1/models` lists; `listing` is what happens to such a request instead. `metrics` gives what `GET /metrics` answers (a
+    page, or a `Fault`), which `looked` counts. With `priority=False` a request of another priority than 0 is refused, as by a
+    vLLM that does not schedule by priority. `requests` holds the bodies received, `headers`
     their headers, `times` when they came (`time.monotonic()`), in order; `in_flight` and `most_in_flight` count requests
     under way.
     """
@@ -171,17 +197,22 @@ class FakeEndpoint:
         models: list[dict[str, Any]] | None = None,
         piece: int = 5,
         listing: Fault | None = None,
+        metrics: Callable[[], str | Fault] | None = None,
+        priority: bool = True,
     ) -> None:
         self._script = script
         self._listing = listing
         self._models = models if models is not None else [{"id": "fake", "object": "model"}]
         self._piece = piece
+        self._metrics = metrics
+        self._priority = priority
         self._runner: web.AppRunner | None = None
         self.requests: list[dict[str, Any]] = []
         self.headers: list[dict[str, str]] = []
         self.times: list[float] = []
         self.in_flight = self.most_in_flight = 0
-        self.listed = 0
+        self.listed = self.looked = 0
+        self.looking: list[dict[str, str]] = []
         self.hanging = asyncio.Event()
         self.base_url = ""
 
@@ -191,6 +222,7 @@ class FakeEndpoint:
         application = web.Application(client_max_size=2**30)
         application.router.add_post("/v1/chat/completions", self._complete)
         application.router.add_get("/v1/models", self._list)
+        application.router.add_get("/metrics", self._look)
         self._runner = web.AppRunner(application, shutdown_timeout=0.1, handler_cancellation=True)
         await self._runner.setup()
         site = web.TCPSite(self._runner, "127.0.0.1", 0)
@@ -211,6 +243,14 @@ class FakeEndpoint:
             return await self._fail(request, self._listing, {})
         return web.json_response({"object": "list", "data": self._models})
 
+    async def _look(self, request: web.Request) -> web.StreamResponse:
+        from aiohttp import web
+
+        self.looked += 1
+        self.looking.append(dict(request.headers))
+        told: str | Fault = Fault(404) if self._metrics is None else self._metrics()
+        return await self._fail(request, told, {}) if isinstance(told, Fault) else web.Response(text=told)
+
     async def _complete(self, request: web.Request) -> web.StreamResponse:
         self.in_flight += 1
         self.most_in_flight = max(self.most_in_flight, self.in_flight)
@@ -226,6 +266,9 @@ class FakeEndpoint:
     async def _answer(self, request: web.Request, body: dict[str, Any]) -> web.StreamResponse:
         from aiohttp import web
 
+        if body.get("priority") and not self._priority:
+            told = f"Got priority {body['priority']} but Priority scheduling is not enabled."
+            return await self._fail(request, refusal(400, told), body)
         said = self._script(body)
         if asyncio.iscoroutine(said):
             said = await said

@@ -6,7 +6,9 @@ import asyncio
 
 import pytest
 
+from extagents.errors import CallError
 from extagents.limiter import Endpoint, Limiter, Place
+from extagents.models.base import Load
 
 
 class Clock:
@@ -235,3 +237,163 @@ async def test_an_endpoint_that_bears_few_calls_is_hardly_ever_asked_for_more(cl
     await asyncio.gather(*tasks, return_exceptions=True)
     assert answered > 0.85 * bears * 8.0 / seconds
     assert refused < 0.15 * answered
+
+
+# ------------------------------------------------------------------ an engine that tells its load
+
+
+async def test_a_queue_at_the_engine_is_cut_by_what_is_too_much(clock: Clock) -> None:
+    limiter = Limiter(16, clock=clock, sleep=clock.sleep)
+    endpoint = limiter.endpoint("a")
+    await places(limiter, endpoint, 16)
+    limiter.observe(endpoint, Load(running=10, waiting=6))
+    assert endpoint.limit == 15  # five of ten may wait
+    limiter.observe(endpoint, Load(running=10, waiting=6))
+    assert endpoint.limit == 15  # it takes a round trip until that shows
+
+
+async def test_a_queue_is_cut_by_half_at_most_and_never_below_an_eighth(clock: Clock) -> None:
+    limiter = Limiter(64, clock=clock, sleep=clock.sleep)
+    endpoint = limiter.endpoint("a")
+    held = await places(limiter, endpoint, 64)
+    limits = []
+    for _ in range(6):
+        limiter.observe(endpoint, Load(running=1, waiting=1000))
+        limits.append(endpoint.limit)
+        while endpoint.in_flight > endpoint.limit:
+            limiter.success(endpoint, held.pop())
+    assert limits == [32, 16, 8, 8, 8, 8]
+
+
+async def test_a_queue_made_by_others_takes_only_our_part(clock: Clock) -> None:
+    limiter = Limiter(64, clock=clock, sleep=clock.sleep)
+    endpoint = limiter.endpoint("a")
+    await places(limiter, endpoint, 30)
+    limiter.observe(endpoint, Load(running=100, waiting=200))
+    assert endpoint.limit == pytest.approx(30 - 150 * 30 / 300)
+
+
+async def test_a_queue_that_shrinks_is_left_alone(clock: Clock) -> None:
+    limiter = Limiter(16, clock=clock, sleep=clock.sleep)
+    endpoint = limiter.endpoint("a")
+    held = await places(limiter, endpoint, 16)
+    limiter.observe(endpoint, Load(running=8, waiting=8))
+    assert endpoint.limit == 12
+    while endpoint.in_flight > 12:
+        limiter.success(endpoint, held.pop())
+    limiter.observe(endpoint, Load(running=8, waiting=7))
+    assert endpoint.limit == 12
+
+
+@pytest.mark.parametrize("load", [Load(running=8, waiting=4), Load(running=8, cache_usage=0.96), Load(running=8, preempted=1)])
+async def test_an_engine_that_has_enough_gets_no_more(clock: Clock, load: Load) -> None:
+    limiter = Limiter(16, clock=clock, sleep=clock.sleep)
+    endpoint = limiter.endpoint("a")
+    limiter.observe(endpoint, Load(running=8))
+    endpoint.limit = 8.0
+    held = await places(limiter, endpoint, 8)
+    limiter.observe(endpoint, load)
+    before = endpoint.limit
+    limiter.success(endpoint, held.pop())
+    assert endpoint.limit == before <= 8
+    held += await places(limiter, endpoint, int(before) - endpoint.in_flight)
+    limiter.observe(endpoint, Load(running=8, waiting=1, preempted=load.preempted))
+    limiter.success(endpoint, held.pop())
+    assert endpoint.limit > before
+
+
+async def test_requests_put_aside_cost_as_many_places(clock: Clock) -> None:
+    limiter = Limiter(16, clock=clock, sleep=clock.sleep)
+    endpoint = limiter.endpoint("a")
+    await places(limiter, endpoint, 16)
+    limiter.observe(endpoint, Load(running=16, preempted=40))
+    assert endpoint.limit == 16  # those were before our time
+    limiter.observe(endpoint, Load(running=13, preempted=43))
+    assert endpoint.limit == 13
+
+
+async def test_an_engine_is_looked_at_each_second_while_calls_are_in_flight(clock: Clock) -> None:
+    limiter = Limiter(4, clock=clock, sleep=clock.sleep)
+    looks = 0
+
+    async def probe() -> Load:
+        nonlocal looks
+        looks += 1
+        return Load(running=1, looked_up=100 * looks, found=90 * looks)
+
+    endpoint = limiter.endpoint("a", probe=probe)
+    place = await limiter.acquire(endpoint, 10)
+    await clock.advance(3.5)
+    assert looks == 3
+    assert endpoint.cached_share == 0.9
+    limiter.success(endpoint, place)
+    await clock.advance(60)
+    assert (looks, endpoint.watcher) == (3, None)
+    await limiter.acquire(endpoint, 10)
+    await clock.advance(1.5)
+    assert looks == 4
+    await limiter.aclose()
+
+
+@pytest.mark.parametrize("fails", [False, True])
+async def test_an_engine_that_tells_nothing_is_left_alone(clock: Clock, fails: bool) -> None:
+    limiter = Limiter(4, clock=clock, sleep=clock.sleep)
+    looks = 0
+
+    async def probe() -> Load | None:
+        nonlocal looks
+        looks += 1
+        if fails:
+            raise CallError("connection", "gone")
+        return None
+
+    endpoint = limiter.endpoint("a", probe=probe)
+    held = [await limiter.acquire(endpoint, 10)]
+    await clock.advance(100)
+    assert looks == (5 if fails else 1)
+    limiter.success(endpoint, held.pop())
+    await limiter.acquire(endpoint, 10)
+    await clock.advance(100)
+    assert looks == (5 if fails else 1)
+
+
+async def test_the_engines_queue_stays_short_and_the_engine_busy(clock: Clock) -> None:
+    """64 callers, an engine that works on 8 requests at a time and lets the others queue, first come, first served."""
+    limiter = Limiter(64, clock=clock, sleep=clock.sleep)
+    running = 0
+    queue: list[asyncio.Event] = []
+    waits: list[int] = []
+    done = 0
+
+    async def probe() -> Load:
+        return Load(running=running, waiting=len(queue))
+
+    endpoint = limiter.endpoint("a", probe=probe)
+
+    async def lane(number: int) -> None:
+        nonlocal running, done
+        while True:
+            place = await limiter.acquire(endpoint, 1000)
+            if running >= 8:
+                turn = asyncio.Event()
+                queue.append(turn)
+                await turn.wait()
+            running += 1
+            await clock.sleep(2.0 * (0.8 + 0.4 * number / 64))
+            running -= 1
+            if queue:
+                queue.pop(0).set()
+            done += 1
+            waits.append(len(queue))
+            limiter.success(endpoint, place)
+
+    tasks = [asyncio.create_task(lane(number)) for number in range(64)]
+    await clock.advance(60.0)
+    done, waits[:] = 0, []
+    await clock.advance(60.0)
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    await limiter.aclose()
+    assert done >= 0.95 * 8 * 60.0 / 2.0
+    assert max(waits) <= 8
