@@ -41,7 +41,6 @@ del _only_loopback
 """
 # What differs from run to run without meaning anything: times, run ids, names of temporary folders and of objects in memory.
 VOLATILE = (
-    (re.compile(r"<style>.*?</style>", re.DOTALL), ""),
     (re.compile(r"\b\d+(?:\.\d+)? m?s\b|\b\d+:\d\d(?::\d\d)?\b"), "TIME"),
     (re.compile(r"\b[0-9a-f]{12}\b"), "RUN"),
     (re.compile(r"/tmp/[\w./-]+|/var/folders/[\w./-]+"), "FOLDER"),

@@ -45,19 +45,24 @@ class Timeline:
     @property
     def shards(self) -> tuple[list[float], list[int]]:
         """Seconds, and how many shards were read by then."""
-        read = [(at, event.read) for at, event in self.happened if event.type == "shard_read"]
+        read = [
+            (at, 0 if event.type == "planned" else event.read)
+            for at, event in self.happened
+            if event.type in ("planned", "shard_read")
+        ]
         return [at for at, _ in read], [number for _, number in read]
 
     @property
     def facts(self) -> tuple[list[int], list[int]]:
-        """Shards read, and how many facts readers had reported by then: it needs no clock, so it is the same every time."""
-        found, read, total = [0], [0], 0
+        """Readings, those of a shard read again included, and how many facts readers had reported by then.
+
+        It needs no clock, so it is the same every time.
+        """
+        reported = [0]
         for _, event in self.happened:
             if event.type == "shard_read":
-                total += event.facts
-                read.append(event.read)
-                found.append(total)
-        return read, found
+                reported.append(reported[-1] + event.facts)
+        return list(range(len(reported))), reported
 
     @property
     def waves(self) -> list[tuple[int, int, str]]:
