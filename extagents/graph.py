@@ -9,6 +9,7 @@ unsure, the memory agent's notes and one pass over compressed context give candi
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import hashlib
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, Protocol, TypedDict, TypeVar
@@ -144,13 +145,13 @@ def build(host: Host) -> CompiledStateGraph[State, Any, State, State]:
         return await background.run(guarded)
 
     async def plan_node(state: State, config: RunnableConfig) -> State:
-        writer, loop = get_stream_writer(), asyncio.get_running_loop()
+        writer, loop, context = get_stream_writer(), asyncio.get_running_loop(), contextvars.copy_context()
 
-        def on_event(event: events.Event) -> None:
+        def on_event(event: events.Event) -> None:  # in this step's context: the writer looks there for whose stream it is
             if _running() is loop:
-                writer(event)
+                context.run(writer, event)
             elif not loop.is_closed():
-                loop.call_soon_threadsafe(writer, event)
+                loop.call_soon_threadsafe(writer, event, context=context)
 
         # A graph in a user's own: the step of theirs that it is. By itself it is none.
         step = str(config.get("configurable", {}).get("checkpoint_ns") or "").rpartition("|")[0]
