@@ -25,12 +25,24 @@ MOST_PER_READ = 64
 
 
 class Answers(list[Answer]):
-    """The answers of a batch, in the order of its questions; `summary` says how it went, `ids` whose they are."""
+    """The answers of a batch, in the order of its `questions`; `summary` says how it went, `ids` whose they are."""
 
-    def __init__(self, answers: Iterable[Answer], ids: Iterable[str], summary: BatchSummary) -> None:
+    def __init__(self, answers: Iterable[Answer], questions: Iterable[Question], summary: BatchSummary) -> None:
         super().__init__(answers)
-        self.ids = tuple(ids)
+        asked = tuple(questions)
+        self.ids = tuple(question.id for question in asked)
+        self.questions = tuple(question.text for question in asked)
         self.summary = summary
+
+    def __repr__(self) -> str:
+        from extagents.display import answers
+
+        return repr(answers(self, self.questions))
+
+    def _repr_html_(self) -> str:
+        from extagents.display import answers
+
+        return answers(self, self.questions)._repr_html_()
 
 
 class Batches:
@@ -74,7 +86,7 @@ class Batches:
             return self._batch(asked, over, budget, questions_per_read, run, on_result, told)
 
         summary = await background.run(start)
-        return Answers((given[question.id] for question in asked), (question.id for question in asked), summary)
+        return Answers((given[question.id] for question in asked), asked, summary)
 
     def batch(
         self,
