@@ -320,6 +320,10 @@ class Batch:
             return self._undone(question, answer)
         self._well = True
         self._settle_troubles()
+        if answer.stopped_by == "budget" and not self._account.covers(self._share, keep=self._account.keep):
+            self.stopped_by = self.stopped_by or "budget"
+        elif answer.stopped_by == "deadline" and self._reading_ends is not None and time.monotonic() >= self._reading_ends:
+            self.stopped_by = self.stopped_by or "deadline"
         kind = "partial" if answer.partial else "answered" if answer.answered else "unanswered"
         self._counts[kind] += 1
         self._tell_result(question, answer, True)

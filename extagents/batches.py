@@ -116,7 +116,7 @@ class Batches:
         questions_per_read: PerRead = "auto",
         run: str | None = None,
     ) -> AsyncIterator[tuple[str, Answer]]:
-        """Id and answer of every question as soon as it is there. Leaving the loop early ends the batch. Raises like `abatch`."""
+        """Id and answer of every question as it is there. Leaving the loop early ends the batch. Raises like `abatch`."""
         asked = questions_of(questions)
         async with contextlib.aclosing(self._atold(asked, over, budget, questions_per_read, run)) as happened:
             async for event in happened:

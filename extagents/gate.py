@@ -193,7 +193,8 @@ class Gate:
 
         `final` opens what the account keeps back. `call_id` names the reservation: give one that a resumed run would give
         again. `on_delta` gets the answer's text (the field `answer`, decoded) as it arrives, nothing twice; where a further
-        attempt words it otherwise, no more is told. `parts` are the keys of the calls that this one answers together. Raises `BudgetEnded` or `DeadlineEnded` when nothing more may start,
+        attempt words it otherwise, no more is told. `parts` are the keys of the calls that this one answers together.
+        Raises `BudgetEnded` or `DeadlineEnded` when nothing more may start,
         `CallFailed` when this call failed for good, `SettingsError` when a ceiling in USD is set for a model without prices.
         """
         if account.trace is None:

@@ -27,7 +27,7 @@ def key_of(prompt: Prompt[Any]) -> str:
 
 
 def kept(output: BaseModel, usage: Usage, model: str, *, parts: Sequence[str] = ()) -> str:
-    """An answer as it is kept; `usage` is what all its attempts cost, `parts` the keys of the calls that it answers together."""
+    """An answer as it is kept; `usage` is what all its attempts cost, `parts` the keys of the calls it answers together."""
     told = f'"parts":{json.dumps(list(parts))},' if parts else ""
     return f'{{{told}"model":{json.dumps(model)},"usage":{usage.model_dump_json()},"output":{output.model_dump_json()}}}'
 

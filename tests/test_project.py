@@ -62,6 +62,7 @@ BELONGS = {
     "batch": "coordinator",
     "batches": "coordinator",
     "questions": "coordinator",
+    "answers_file": "coordinator",
     "__main__": "cli",
 }
 LEVEL = {part: number for number, parts in enumerate(LEVELS) for part in parts}

@@ -9,10 +9,10 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from extagents.cli.answer_view import print_answer
-from extagents.cli.live import View, events_into, view_for
+from extagents.cli.live import events_into, view_for
 from extagents.cli.options import coordinator_of, question_of
 from extagents.cli.output import is_terminal
 from extagents.errors import UsageError
@@ -48,8 +48,14 @@ def status_of(answer: Answer) -> int:
     return DONE if answer.answered else NOTHING_FOUND
 
 
+class Stopping(Protocol):
+    """What is told that the user asked to stop, from a signal handler."""
+
+    def stopping(self) -> None: ...
+
+
 @contextmanager
-def stoppable(team: Coordinator, view: View) -> Iterator[None]:
+def stoppable(team: Coordinator, view: Stopping) -> Iterator[None]:
     """Ctrl-C: the run ends with what it has; SIGTERM: so it does once the calls under way are in, within ten seconds.
 
     A second Ctrl-C ends the process at once, with status 130. What was posted is kept either way.

@@ -34,6 +34,14 @@ examples:
 
 Ctrl-C once ends with the best answer so far; twice ends at once."""
 
+BATCH_EXAMPLES = """\
+examples:
+  extagents batch questions.jsonl --over docs/ --out answers.jsonl
+  extagents batch questions.csv --over docs/ --out answers.parquet --model openai:gpt-4o-mini --max-cost 5
+questions.jsonl has a line {"id": "1", "question": "…"} for each; "over" and "instructions" may stand there, too.
+Started again, it goes on where it stopped; a question that failed is asked again, and no answered call is paid twice.
+exit status: 0 every question has its line · 4 stopped before that"""
+
 COMPRESS_EXAMPLES = """\
 examples:
   extagents compress "Who maintains the parser?" --over docs/ --tokens 8000 > context.txt
@@ -125,10 +133,8 @@ def strategy(text: str) -> str:
 
 def executor(text: str) -> str:
     """An executor of this version."""
-    if text == "ray":
-        raise argparse.ArgumentTypeError("'ray' comes with a later version; use local")
-    if text != "local":
-        raise argparse.ArgumentTypeError(f"{text!r} is not local")
+    if text not in ("local", "ray"):
+        raise argparse.ArgumentTypeError(f"{text!r} is not one of local, ray")
     return text
 
 
@@ -177,11 +183,20 @@ def _reading(parser: argparse.ArgumentParser) -> None:
         "--heads", metavar="N", type=positive, help="iterative: notes kept side by side on the same text (default: 2)"
     )
     group.add_argument("--shard-tokens", metavar="N", type=positive, help="most tokens of a shard, all of one size")
-    group.add_argument("--executor", type=executor, metavar="E", help="local")
+    _executor(group)
 
 
-def _budget(parser: argparse.ArgumentParser) -> None:
-    group = parser.add_argument_group("budget (hard: what is not covered is not started)")
+def _executor(group: Any) -> None:
+    group.add_argument(
+        "--executor",
+        type=executor,
+        metavar="local|ray",
+        help="where readers run: in this process (default), or on a Ray cluster's nodes over a memory in Redis",
+    )
+
+
+def _budget(parser: argparse.ArgumentParser, title: str = "budget (hard: what is not covered is not started)") -> None:
+    group = parser.add_argument_group(title)
     group.add_argument("--max-tokens", metavar="N", type=positive, help="input and output tokens of all calls")
     group.add_argument("--max-cost", metavar="USD", type=amount, help="USD")
     group.add_argument("--max-calls", metavar="N", type=positive, help="model calls, retries included")
@@ -210,6 +225,7 @@ def _anew(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--base-url", metavar="U", help="any OpenAI-compatible endpoint")
     group.add_argument("--reader-model", metavar="M", help="another model for the readers")
     group.add_argument("--concurrency", metavar="N", type=positive, help="most model calls in flight")
+    _executor(group)
     _budget(parser)
 
 
@@ -233,6 +249,36 @@ def build_parser() -> Parser:
     _budget(ask)
     _run(_memory(ask))
     _output(ask)
+
+    batch = command(
+        "batch",
+        "answer many questions into a file; started again it goes on",
+        BATCH_EXAMPLES,
+        "extagents batch QUESTIONS --over PATH… --out ANSWERS [options]",
+    )
+    batch.add_argument(
+        "questions", metavar="QUESTIONS", help="JSONL with id and question, CSV or TSV with such columns, or Parquet"
+    )
+    batch.add_argument("--over", metavar="PATH", nargs="+", action="extend", help="files and folders to read; may be repeated")
+    batch.add_argument("--out", metavar="ANSWERS", required=True, help="JSONL (a line a question), or Parquet")
+    batch.add_argument(
+        "--questions-per-read",
+        metavar="N|auto",
+        default="auto",
+        help="questions in one read of a shard; auto (default): as many as the model bears without finding less",
+    )
+    _model(batch)
+    _reading(batch)
+    _budget(batch, "budget of the whole batch (hard: what is not covered is not started)")
+    each = batch.add_argument_group("budget of every question")
+    each.add_argument("--question-tokens", metavar="N", type=positive, help="input and output tokens of all its calls")
+    each.add_argument("--question-cost", metavar="USD", type=amount, help="USD")
+    each.add_argument("--question-calls", metavar="N", type=positive, help="its model calls, retries included")
+    each.add_argument("--question-seconds", metavar="SECONDS", type=amount, help="wall-clock seconds")
+    group = _memory(batch)
+    group.add_argument("--run", metavar="NAME", help="name of the batch in the memory (default: made from --out)")
+    group.add_argument("--resume", action="store_true", help="go on where it stopped, as a batch always does")
+    _output(batch)
 
     compress = command(
         "compress",
@@ -322,5 +368,6 @@ def build_parser() -> Parser:
     doctor = command("doctor", "check model, memory, window and extras, and say how to mend what is wrong", DOCTOR_EXAMPLES)
     _model(doctor)
     _memory(doctor)
+    _executor(doctor)
     _output(doctor)
     return parser
