@@ -7,9 +7,10 @@ which lives in the caller's loop, would be asked from ours. So our work is done 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import contextvars
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from extagents.observing import CallBegan, CallEnded, CallTrace, RunEnded, RunStarted, RunTrace, WaveBegan, WaveEnded, parts_of
 from extagents.types import Usage
@@ -17,6 +18,9 @@ from extagents.types import Usage
 if TYPE_CHECKING:
     from langchain_core.callbacks import CallbackManager
     from langchain_core.callbacks.manager import CallbackManagerForChainRun, CallbackManagerForLLMRun
+
+
+T = TypeVar("T")
 
 
 class Ended(Exception):
@@ -59,7 +63,39 @@ def langchain_trace(run: RunStarted) -> RunTrace | None:
     if not handlers:
         return None
     manager.handlers, manager.inheritable_handlers = handlers, handlers.copy()
-    return _Run(manager, run)
+    return _InContext(_Run(manager, run))
+
+
+class _InContext:
+    """A trace whose callbacks are told in the caller's context: apart from it, LangSmith is switched off."""
+
+    def __init__(self, trace: _Run) -> None:
+        self._trace = trace
+        self._context = contextvars.copy_context()
+
+    def _tell(self, tell: Callable[[Any], T], told: Any) -> T:
+        return self._context.copy().run(tell, told)  # a copy: two threads cannot be in the same
+
+    def wave_began(self, wave: WaveBegan) -> None:
+        self._tell(self._trace.wave_began, wave)
+
+    def wave_ended(self, wave: WaveEnded) -> None:
+        self._tell(self._trace.wave_ended, wave)
+
+    def call_began(self, call: CallBegan) -> CallTrace:
+        return _CallInContext(self._tell(self._trace.call_began, call), self._context)
+
+    def ended(self, end: RunEnded) -> None:
+        self._tell(self._trace.ended, end)
+
+
+class _CallInContext:
+    def __init__(self, trace: CallTrace, context: contextvars.Context) -> None:
+        self._trace = trace
+        self._context = context
+
+    def ended(self, end: CallEnded) -> None:
+        self._context.copy().run(self._trace.ended, end)
 
 
 class _Run:
@@ -126,14 +162,10 @@ class _Call:
         from langchain_core.messages import AIMessage
         from langchain_core.outputs import ChatGeneration, LLMResult
 
-        if end.outcome not in ("answered", "replayed"):
-            error = end.error if end.error is not None and self._content else Ended(f"{end.outcome} {end.kind}".strip())
-            self._begun.on_llm_error(error)
-            return
         # What an earlier part of the run has paid is not counted again.
         usage = Usage() if end.outcome == "replayed" or end.usage is None else end.usage
         message = AIMessage(
-            content=end.output.model_dump_json() if self._content else "",
+            content=end.output.model_dump_json() if self._content and end.output is not None else "",
             usage_metadata={
                 "input_tokens": usage.input_tokens,
                 "output_tokens": usage.output_tokens,
@@ -142,7 +174,12 @@ class _Call:
             },
             response_metadata={"model_name": end.model or self._model, "outcome": end.outcome, "attempts": usage.calls},
         )
-        self._begun.on_llm_end(LLMResult(generations=[[ChatGeneration(message=message)]]))
+        result = LLMResult(generations=[[ChatGeneration(message=message)]])
+        if end.outcome in ("answered", "replayed"):
+            self._begun.on_llm_end(result)
+        else:
+            error = end.error if end.error is not None and self._content else Ended(f"{end.outcome} {end.kind}".strip())
+            self._begun.on_llm_error(error, response=result)
 
 
 def _said(end: RunEnded) -> str:

@@ -30,6 +30,7 @@ class SharedAccount(Account):
             fence=batch.fence,
         )
         self.closed, self.ended, self.scopes = batch.closed, batch.ended, batch.scopes
+        self.trace = next((member.trace for member in members if member.trace is not None), None)
         self.shares: list[Usage] = [Usage() for _ in members]
         self._batch = batch
         self._members = tuple(members)

@@ -95,9 +95,9 @@ async def test_without_cancelling_the_same_run_goes_on(waiting: Waiting):
     task = asyncio.create_task(WAYS["runnable"](waiting))
     await waiting.reading()
     begun = waiting.begun
+    waiting._let.set()
+    await task
     with pytest.raises(AssertionError):
-        waiting._let.set()
-        await task
         await waiting.nothing_more(begun)
     assert waiting.begun > begun + 10
 
