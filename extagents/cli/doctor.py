@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import platform
 import sys
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import asdict, dataclass
+from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -24,7 +26,11 @@ if TYPE_CHECKING:
 
 Status = Literal["ok", "note", "fail"]
 CALL_SECONDS = 30.0
-EXTRAS = {"langchain": ("langchain", "langchain: models")}
+EXTRAS = {
+    "langchain": ("langchain", "langchain: models"),
+    "ray": ("ray", "readers on a cluster, --executor ray"),
+    "vllm": ("vllm", "models in this process, --model vllm:NAME"),
+}
 MARKS = {"ok": ("✓", "green"), "note": ("•", "yellow"), "fail": ("✗", "red")}
 # A call that comes back in one of these ways has reached a model that works: one token is no answer.
 REACHED = ("truncated", "malformed", "content_filter")
@@ -66,6 +72,7 @@ async def _all(settings: Settings, quiet: bool) -> list[Check]:
     checks = [python(), *extras(), *folders()]
     with waiting("Asking memory and model …", quiet=quiet):
         checks += await memory(settings)
+        checks += await asyncio.to_thread(executor, settings)
         checks += [check async for check in models(settings)]
     return checks
 
@@ -81,10 +88,19 @@ def python() -> Check:
 def extras() -> Iterator[Check]:
     """What can be installed beside the package."""
     for extra, (module, purpose) in EXTRAS.items():
-        if find_spec(module) is not None:
-            yield Check(f"extra {extra}", "ok", "installed")
+        found = find_spec(module)
+        if found is not None and found.origin is not None:  # a folder of that name is no package
+            yield Check(f"extra {extra}", "ok", f"installed{_version(module)}")
         else:
             yield Check(f"extra {extra}", "note", "not installed", f'Only for {purpose}: pip install "extagents[{extra}]"')
+
+
+def _version(package: str) -> str:
+    """The package's version, where it tells one; of vLLM's CPU build that it is one."""
+    for name, told in ((package, ""), (f"{package}-cpu", " (CPU build)")):
+        with contextlib.suppress(PackageNotFoundError):
+            return f", version {version(name)}{told}"
+    return ""
 
 
 def folders() -> Iterator[Check]:
@@ -138,6 +154,38 @@ async def memory(settings: Settings) -> list[Check]:
     return [found] + [Check("memory setup", "note", warning) for warning in warnings]
 
 
+def executor(settings: Settings) -> list[Check]:
+    """Where readers are to run on a cluster: whether Ray and the cluster are there, and model and memory of use to it."""
+    if settings.executor != "ray":
+        return []
+    from extagents.executors import cluster
+    from extagents.memory.open import open_memory
+    from extagents.opening import executor_of
+
+    try:
+        executor_of(settings, settings.models.get("reader", settings.model), open_memory(settings.memory))
+        address = cluster.running_address()
+        if address is None:
+            return [
+                Check(
+                    "executor ray",
+                    "note",
+                    "no cluster is running here: one of this machine alone would be started for the run",
+                    "For several machines: ray start --head, and RAY_ADDRESS=HOST:PORT. See docs/ray.md.",
+                )
+            ]
+        cluster.connect()
+        try:
+            found = cluster.nodes()
+        finally:
+            cluster.disconnect()
+    except ExtAgentsError as error:
+        return [Check("executor ray", "fail", error.message, error.hint)]
+    noun = "node" if len(found) == 1 else "nodes"
+    cpus = sum(node.cpus for node in found)
+    return [Check("executor ray", "ok", f"{len(found)} {noun} with {cpus:g} CPUs at {address}")]
+
+
 async def models(settings: Settings) -> AsyncIterator[Check]:
     """Whether each model can be found, is reachable and answers, and what is known of it."""
     from extagents.models.resolve import resolve
@@ -165,8 +213,14 @@ async def models(settings: Settings) -> AsyncIterator[Check]:
             )
             continue
         try:
+            if name.startswith("vllm:"):
+                await model.describe()  # starts the engine, which takes longer than a call may
             yield await _call(title, model)
             yield await _window(f"window of {name}", model)
+            if (told := await _load(f"server of {name}", model)) is not None:
+                yield told
+        except ExtAgentsError as error:
+            yield Check(title, "fail", error.message, error.hint)
         finally:
             await model.aclose()
 
@@ -208,6 +262,24 @@ async def _window(title: str, model: Model) -> Check:
     if info.window is None:
         return Check(title, "note", f"not known, 32,768 tokens are taken · {costs}", "Say it: --window N, or EXTAGENTS_WINDOW.")
     return Check(title, "ok", f"{info.window:,} tokens · {costs}")
+
+
+async def _load(title: str, model: Model) -> Check | None:
+    """What a vLLM server tells of its queue and its caches; None of another endpoint."""
+    from extagents.models.openai_compatible import OpenAICompatible
+
+    if not isinstance(model, OpenAICompatible) or not await model.is_vllm():
+        return None
+    try:
+        load = await model.load()
+    except CallError as error:
+        return Check(title, "note", f"vLLM, but its figures cannot be had: {error.message}")
+    if load is None:
+        return Check(title, "note", "vLLM, but its figures cannot be had", "Let /metrics through, and calls are paced by them.")
+    detail = (
+        f"vLLM · {load.running} running, {load.waiting} waiting · {load.cached_share():.0%} of prompt tokens from its cache"
+    )
+    return Check(title, "ok", detail)
 
 
 def _show(checks: list[Check], ok: bool) -> None:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 _SAME_NAME = (
     "model", "memory", "effort", "strategy", "rounds", "lanes", "heads", "shard_tokens", "window", "concurrency", "base_url",
-    "seed", "tenant",
+    "seed", "tenant", "executor",
 )  # fmt: skip
 _BUDGET = {"max_tokens": "tokens", "max_cost": "cost", "max_calls": "calls", "deadline": "seconds"}
 

@@ -8,12 +8,12 @@ run's journal.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
 import os
 import secrets
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -236,14 +236,15 @@ class RayExecutor:
     async def _reply(self, member: Member, order: Order, away: _Away) -> Reply:
         """What the member replies; where nobody waits for it any more, it is stopped there and asked what it has cost."""
         reply: asyncio.Future[Reply] = asyncio.ensure_future(_awaited(member.actor.read.remote(order)))
+        reply.add_done_callback(_seen)
         try:
             return await asyncio.shield(reply)
         except asyncio.CancelledError:
-            member.actor.stop.remote((order.number,))
-            done, _ = await asyncio.wait((reply,), timeout=STOP_SECONDS)
-            told = bool(done) and not reply.cancelled() and reply.exception() is None
-            away.usage = away.usage + (reply.result().usage if told else away.bound)
-            reply.cancel()
+            stopping = asyncio.ensure_future(_stopped(member, order, reply))
+            while not stopping.done():
+                with contextlib.suppress(asyncio.CancelledError):  # a run that ends says so to every read, more than once
+                    await asyncio.shield(stopping)
+            away.usage = away.usage + (stopping.result() or away.bound)
             raise
         except Exception as error:
             if isinstance(error, _gone()):
@@ -260,6 +261,22 @@ class RayExecutor:
 async def _awaited(reference: Any) -> Reply:
     reply: Reply = await reference
     return reply
+
+
+async def _stopped(member: Member, order: Order, reply: asyncio.Future[Reply]) -> Usage | None:
+    """Stops a read where it is made; what it has cost, or None where nobody says so in time."""
+    member.actor.stop.remote((order.number,))
+    await asyncio.wait((reply,), timeout=STOP_SECONDS)
+    if reply.done() and not reply.cancelled() and reply.exception() is None:
+        return reply.result().usage
+    reply.cancel()
+    return None
+
+
+def _seen(reply: asyncio.Future[Reply]) -> None:
+    """What comes when nobody waits any more is no news."""
+    if not reply.cancelled():
+        reply.exception()
 
 
 def _gone() -> tuple[type[Exception], ...]:
@@ -301,7 +318,7 @@ def _given_up(order: Order, error: Exception, usage: Usage) -> Report:
     )
 
 
-@contextmanager
+@contextlib.contextmanager
 def _traced(desk: Desk, prompt: Prompt[Reading], name: str) -> Iterator[Any]:
     """Tells whoever watches the run of a call, as the gate does of one that is made here."""
     if desk.account.trace is None:

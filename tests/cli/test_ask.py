@@ -117,7 +117,7 @@ def test_ctrl_c_outside_a_run_is_130(replay, cli, monkeypatch):
         (["ask", "Who?", "--over", "d", "--max-calls", "0"], "'0' is not a whole number of at least 1"),
         (["ask", "Who?", "--over", "d", "--rounds", "some"], "'some'"),
         (["ask", "Who?", "--over", "d", "--effort", "heroic"], "heroic"),
-        (["ask", "Who?", "--over", "d", "--executor", "ray"], "comes with a later version"),
+        (["ask", "Who?", "--over", "d", "--executor", "cloud"], "'cloud' is not one of local, ray"),
         (["ask", "Who?", "--over", "d", "--shard-tokens", "5"], "shard tokens"),
         (["ask", "Who?", "--over", "d", "--rounds", "99"], "rounds"),
         (["ask", "Who?", "--over", "d", "--resume"], "--run NAME"),

@@ -1,8 +1,7 @@
-"""A Ray cluster of two nodes on this machine, a Redis server, and nothing left of them afterwards, even if the tests are killed."""
+"""A Ray cluster of two nodes on this machine and a Redis server; nothing is left of them, even if the tests are killed."""
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
 import sys
@@ -15,6 +14,7 @@ import psutil
 import pytest
 from sentinels import PLAIN_PASSWORD, files_with_sentinels
 
+from extagents.redaction import SecretUrl
 from extagents.testing.redis_server import RedisServer
 
 STORE = 80 * 2**20  # bytes of a node's object store
@@ -100,12 +100,15 @@ class RayNodes:
     def close(self) -> None:
         """Ends everything."""
         try:
+            import ray
+
             self._note()
+            ray.shutdown()  # of a test that failed: a node that this process is connected to is not let go
             self._cluster.shutdown()
         finally:
             for process in self._started:
                 _end(process)
-            gone, alive = psutil.wait_procs(list(self._started), timeout=10)
+            _, alive = psutil.wait_procs(list(self._started), timeout=10)
             self._watchdog.communicate("done\n")
         assert not alive, f"still there: {alive}"
 
@@ -154,4 +157,4 @@ def redis_server() -> Iterator[RedisServer]:
 def memory_url(redis_server: RedisServer) -> str:
     """A memory with a password in its URL, empty."""
     redis_server.command("FLUSHALL")
-    return redis_server.url.replace("://", f"://:{PLAIN_PASSWORD}@")
+    return SecretUrl(redis_server.url.replace("://", f"://:{PLAIN_PASSWORD}@"))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import json
+import re
 from collections import Counter
 from collections.abc import Callable
 from typing import Any
@@ -11,11 +11,14 @@ from typing import Any
 import pytest
 import world
 from reliability.faulty_runs import answer, role_of, text_of
-from sentinels import API_KEY, OTHER_KEY
+from sentinels import OTHER_KEY, form_in
 
-from extagents import Answer, Coordinator
+from extagents import Answer, Budget, Coordinator
+from extagents.background import background
+from extagents.errors import ModelError, SettingsError
 from extagents.executors.ray import RayExecutor
-from extagents.testing import FakeEndpoint
+from extagents.testing import FakeEndpoint, ScriptedModel
+from extagents.testing.endpoint import refusal, reply
 from extagents.types import Report
 
 SETTINGS: dict[str, Any] = {
@@ -39,6 +42,16 @@ def executor_of(coordinator: Coordinator) -> RayExecutor:
     return executor
 
 
+async def started(coordinator: Coordinator) -> RayExecutor:
+    """The coordinator's executor with its readers on the cluster, before any question."""
+
+    async def start() -> None:
+        await coordinator._open_executor(await coordinator._open_gate())
+
+    await background.run(start)
+    return executor_of(coordinator)
+
+
 def readings(endpoint: FakeEndpoint) -> Counter[str]:
     """How often each reader's prompt came."""
     return Counter(text_of(body) for body in endpoint.requests if role_of(body) == "reader")
@@ -50,9 +63,7 @@ def plainly(reports: list[Report]) -> list[dict[str, Any]]:
     return sorted(told, key=lambda report: (report["round"], report["shard"]))
 
 
-async def test_two_nodes_give_the_answer_and_the_reports_that_this_process_gives(
-    ray_nodes: Any, memory_url: str
-) -> None:
+async def test_two_nodes_give_the_answer_and_the_reports_that_this_process_gives(ray_nodes: Any, memory_url: str) -> None:
     corpus = world.corpus()
     async with FakeEndpoint(answer) as endpoint:
         async with team(endpoint, memory_url) as away:
@@ -73,3 +84,200 @@ async def test_two_nodes_give_the_answer_and_the_reports_that_this_process_gives
     assert len(reads) == 2
     assert min(reads.values()) > 0
     assert sum(reads.values()) == sum(asked.values()) == len(reports)
+
+
+async def until(happened: Callable[[], bool], *, seconds: float = 40.0) -> None:
+    """Waits for a state."""
+    async with asyncio.timeout(seconds):
+        while not happened():  # noqa: ASYNC110 - the state is another process'
+            await asyncio.sleep(0.02)
+
+
+class Held:
+    """The world's answers, held back for readers while `closed`: so many wait at a time as tests want to see."""
+
+    def __init__(self) -> None:
+        self.closed = False
+        self.waiting = 0
+        self.answered: Counter[str] = Counter()  # by reader's prompt
+        self._open = asyncio.Event()
+
+    def open(self) -> None:
+        self.closed = False
+        self._open.set()
+
+    async def __call__(self, body: dict[str, Any]) -> Any:
+        if role_of(body) == "reader":
+            if self.closed:
+                self.waiting += 1
+                try:
+                    await self._open.wait()
+                finally:
+                    self.waiting -= 1
+            self.answered[text_of(body)] += 1
+        return answer(body)
+
+
+async def test_a_node_that_is_killed_in_the_middle_costs_nothing_but_time(ray_nodes: Any, memory_url: str) -> None:
+    corpus, script = world.corpus(60), Held()
+    async with FakeEndpoint(script) as endpoint, team(endpoint, memory_url) as away:
+        script.closed = True
+        asking = asyncio.ensure_future(away.aask(world.QUESTION, over=corpus))
+        await until(lambda: script.waiting == SETTINGS["concurrency"])
+        executor = executor_of(away)
+        fleet = executor._fleet
+        assert fleet is not None
+        node = ray_nodes.add()
+        await until(lambda: len(fleet.members) == 3)  # a node that joins is used
+        script.open()  # those first reads end; from the next ones on, the third node reads, too
+        await until(lambda: executor.reads.get(node.node_id, 0) > 2)
+        script.closed, script._open = True, asyncio.Event()
+        await until(lambda: script.waiting == SETTINGS["concurrency"])
+        dying = sum(member.reads for member in fleet.members if member.node.id == node.node_id)
+        assert dying > 0
+        ray_nodes.kill(node)
+        await until(lambda: fleet.gone == 1)
+        script.open()
+        found = await asking
+        reports = await asyncio.to_thread(away.reports, found.run_id)
+    assert found.text == world.ANSWER
+    assert found.coverage.failed == 0
+    assert all(report.failure is None for report in reports)
+    again = {prompt: count for prompt, count in script.answered.items() if count > 1}
+    assert not again, "what was answered is not asked again"
+    asked = readings(endpoint)
+    assert sum(asked.values()) - len(asked) <= dying
+    assert found.usage.calls >= len(endpoint.requests)  # what was under way on the dead node counts as spent
+
+
+async def test_what_a_lost_reader_had_answered_is_not_paid_again(ray_nodes: Any, memory_url: str) -> None:
+    """The answer stands in the journal; only the reply was lost with the process."""
+    corpus, script = world.corpus(), Held()
+    async with FakeEndpoint(script) as endpoint, team(endpoint, memory_url, concurrency=1) as away:
+        executor = await started(away)
+        original, lost = RayExecutor._reply, 0
+
+        async def losing(self: RayExecutor, member: Any, order: Any, told: Any) -> Any:
+            nonlocal lost
+            from ray.exceptions import ActorUnavailableError
+
+            reply = await original(self, member, order, told)
+            if lost < 2 and order.journal == 0:
+                lost += 1
+                raise ActorUnavailableError("the reply is lost", b"\0" * 16)
+            return reply
+
+        executor._reply = losing.__get__(executor)  # type: ignore[method-assign]
+        found = await away.aask(world.QUESTION, over=corpus)
+        record = await asyncio.to_thread(away.run, found.run_id)
+    assert lost == 2
+    assert found.text == world.ANSWER
+    assert set(script.answered.values()) == {1}
+    assert record is not None
+    assert found.usage == record.spent
+    assert found.usage.calls == len(endpoint.requests)
+
+
+async def test_readers_on_all_nodes_together_never_exceed_the_budget(ray_nodes: Any, memory_url: str) -> None:
+    calls = tokens = 0
+
+    def counting(body: dict[str, Any]) -> Any:
+        """Counts as a server does whose tokens are bytes, and that writes as much as it may."""
+        nonlocal calls, tokens
+        calls += 1
+        prompt = sum(len(message["content"].encode()) + 8 for message in body["messages"])
+        prompt += len(str(body.get("response_format", "")))
+        written = body.get("max_completion_tokens") or body["max_tokens"]
+        tokens += prompt + written
+        return reply(answer(body), prompt_tokens=prompt, completion_tokens=written)
+
+    corpus = world.corpus()
+    async with FakeEndpoint(counting) as endpoint:
+        async with team(endpoint, memory_url, budget=Budget(tokens=260_000, calls=100)) as away:
+            first = await away.aask(world.QUESTION, over=corpus)
+            record = await asyncio.to_thread(away.run, first.run_id)
+            assert first.stopped_by == "budget"
+            assert tokens <= 260_000
+            assert first.usage.input_tokens + first.usage.output_tokens == tokens
+            assert record is not None
+            assert record.spent == first.usage
+            assert min(executor_of(away).reads.values()) > 0
+            read = first.coverage.shards_read
+        calls = tokens = 0
+        async with team(endpoint, "memory://", executor="local", budget=Budget(tokens=260_000, calls=100)) as here:
+            same = await here.aask(world.QUESTION, over=corpus)
+        assert read >= same.coverage.shards_read - 1  # what others hold is waited for, not given up
+
+
+async def test_an_interrupt_ends_the_reads_on_the_nodes_and_no_call_comes_after_it(ray_nodes: Any, memory_url: str) -> None:
+    corpus, script = world.corpus(), Held()
+    script.closed = True
+    async with FakeEndpoint(script) as endpoint, team(endpoint, memory_url) as away:
+        asking = asyncio.ensure_future(away.aask(world.QUESTION, over=corpus))
+        await until(lambda: script.waiting == SETTINGS["concurrency"])
+        before = len(endpoint.requests)
+        away.interrupt()
+        found = await asking
+        await until(lambda: script.waiting == 0)
+        assert found.stopped_by == "cancelled"
+        assert found.partial
+        record = await asyncio.to_thread(away.run, found.run_id)
+        assert record is not None
+        assert record.spent == found.usage  # those that were broken off, at what they may have cost at most
+        assert found.usage.calls == before
+        script.open()
+        resumed = await away.aresume(found.run_id, over=corpus)
+        assert isinstance(resumed, Answer)
+        assert resumed.text == world.ANSWER
+
+
+async def test_a_deadline_ends_the_reads_on_the_nodes(ray_nodes: Any, memory_url: str) -> None:
+    corpus, script = world.corpus(), Held()
+    script.closed = True
+    async with FakeEndpoint(script) as endpoint, team(endpoint, memory_url) as away:
+        await started(away)  # a cluster's start is not what is looked at here
+        away.settings = away.settings.model_copy(update={"budget": Budget(seconds=3.0)})
+        found = await away.aask(world.QUESTION, over=corpus)
+        assert found.stopped_by == "deadline"
+        await until(lambda: script.waiting == 0)
+    assert endpoint.most_in_flight <= SETTINGS["concurrency"]
+
+
+async def test_errors_arrive_as_the_types_that_a_reader_here_raises(ray_nodes: Any, memory_url: str) -> None:
+    def refusing(body: dict[str, Any]) -> Any:
+        return refusal(401, "Incorrect API key provided") if role_of(body) == "reader" else answer(body)
+
+    async with FakeEndpoint(refusing) as endpoint, team(endpoint, memory_url, api_key=OTHER_KEY) as away:
+        with pytest.raises(ModelError, match="Incorrect API key") as refused:
+            await away.aask(world.QUESTION, over=world.corpus())
+        assert "OPENAI_API_KEY" in refused.value.hint
+        # A key of this program's own, not in the nodes' environment, was sent to them, and through them.
+        sent = {headers["Authorization"] for headers in endpoint.headers}
+        assert sent == {f"Bearer {OTHER_KEY}"}
+        executor = executor_of(away)
+        assert executor._fleet is not None
+        for shown in (executor, executor._fleet, executor._fleet.recipe, executor._fleet.key, executor._fleet.memory):
+            assert form_in(repr(shown)) is None
+    assert form_in(str(refused.value)) is None
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"memory": "memory://"}, "a memory that every node reaches"),
+        ({"model": ScriptedModel({})}, "ScriptedModel object cannot be sent"),
+        ({"model": "extractive"}, "nothing to read on other machines"),
+        ({"model": "vllm:Qwen/Qwen3-4B"}, "vllm serve Qwen/Qwen3-4B"),
+    ],
+)
+async def test_what_cannot_be_distributed_is_refused_before_anything_is_spent(
+    options: dict[str, Any], said: str, memory_url: str
+) -> None:
+    async with FakeEndpoint(answer) as endpoint:
+        told = {**SETTINGS, "executor": "ray", "memory": memory_url, "base_url": endpoint.base_url, **options}
+        model = told.pop("model", "openai:fake")
+        async with Coordinator(model, **told) as away:
+            with pytest.raises(SettingsError, match=re.escape(said)) as refused:
+                await away.aask(world.QUESTION, over=world.corpus(2))
+        assert refused.value.hint
+        assert not endpoint.requests
