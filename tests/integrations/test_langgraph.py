@@ -155,10 +155,21 @@ async def test_a_checkpointer_that_lives_in_the_callers_loop_is_not_asked_from_o
 
 async def test_sqlite_checkpointer_if_it_is_there(team, tmp_path):
     aio = pytest.importorskip("langgraph.checkpoint.sqlite.aio")
+    given = {"question": world.QUESTION, "over": world.documents(8)}
     async with aio.AsyncSqliteSaver.from_conn_string(str(tmp_path / "checkpoints.db")) as saver:
-        for number, graph in enumerate((shouting(node(team), checkpointer=saver), shouting(team.graph(), Theirs, "answer"))):
-            given = asked() if number == 0 else {"question": world.QUESTION, "over": world.documents()}
-            assert (await graph.ainvoke(given, CONFIG))["shout"] == world.ANSWER.upper()
+        nodes = shouting(node(team), checkpointer=saver), shouting(team.graph(), Theirs, "answer", checkpointer=saver)
+        for thread, (graph, asked_) in enumerate(zip(nodes, (asked(), given), strict=True)):
+            config: Any = {"configurable": {"thread_id": str(thread)}}
+            assert (await graph.ainvoke(asked_, config))["shout"] == world.ANSWER.upper()
+            assert (await graph.aget_state(config)).values["shout"] == world.ANSWER.upper()
+
+
+def test_blocking_sqlite_checkpointer_if_it_is_there(team, tmp_path):
+    sqlite = pytest.importorskip("langgraph.checkpoint.sqlite")
+    with sqlite.SqliteSaver.from_conn_string(str(tmp_path / "checkpoints.db")) as saver:
+        graph = shouting(team.graph(), Theirs, "answer", checkpointer=saver)
+        result = graph.invoke({"question": world.QUESTION, "over": world.documents(8)}, CONFIG)
+        assert result["shout"] == world.ANSWER.upper()
 
 
 @pytest.mark.parametrize("whole", [True, False])
