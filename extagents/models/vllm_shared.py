@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import multiprocessing
 import os
 import signal
 import threading
@@ -87,6 +88,7 @@ class SharedEngine:
             await asyncio.wait((self.starting,))
             if not self.starting.cancelled() and self.starting.exception() is None:
                 await asyncio.get_running_loop().run_in_executor(self.thread, self.starting.result().shutdown)
+                multiprocessing.active_children()  # takes leave of those that ended
         self.thread.shutdown(wait=False)
 
     # ---- on the engine's own thread

@@ -8,7 +8,7 @@ import socket
 
 import pytest
 
-from extagents.testing.endpoint import FakeEndpoint, Fault, refusal
+from extagents.testing.endpoint import FakeEndpoint, Fault, refusal, vllm_listing, vllm_metrics
 
 
 def checks(ran) -> dict[str, dict[str, str]]:
@@ -91,3 +91,30 @@ async def test_one_call_tells_how_the_endpoint_is(cli, script, status, said):
     assert "12,345 tokens" in found["window of openai:m"]["detail"]
     if status == "ok":
         assert endpoint.requests[0].get("max_tokens", endpoint.requests[0].get("max_completion_tokens")) == 1
+
+
+@pytest.mark.parametrize(
+    ("metrics", "status", "said"),
+    [
+        (
+            lambda: vllm_metrics(running=3, waiting=2, looked_up=100, found=40),
+            "ok",
+            "3 running, 2 waiting · 40% of prompt tokens",
+        ),
+        (lambda: Fault(404), "note", "/metrics"),
+        (lambda: Fault(500), "note", "cannot be had"),
+    ],
+)
+async def test_a_vllm_server_tells_how_busy_it_is(cli, metrics, status, said):
+    async with FakeEndpoint(lambda _: '{"word": "ok"}', models=vllm_listing("m"), metrics=metrics) as endpoint:
+        arguments = ("doctor", "--json", "--model", "openai:m", "--base-url", endpoint.base_url, "--memory", "memory://")
+        found = checks(await asyncio.to_thread(cli, *arguments))["server of openai:m"]
+    assert found["status"] == status
+    assert said in found["detail"] + found["hint"]
+
+
+def test_vllm_that_is_not_installed_is_a_note_and_a_model_of_it_a_failure(cli):
+    found = checks(cli("doctor", "--json", "--model", "vllm:some/model", "--memory", "memory://"))
+    assert (found["extra vllm"]["status"], found["model"]["status"]) == ("note", "fail")
+    assert 'pip install "extagents[vllm]"' in found["extra vllm"]["hint"]
+    assert "--base-url" in found["model"]["hint"]
