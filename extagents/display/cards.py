@@ -67,7 +67,11 @@ def _head(answer: Answer) -> str:
 
 
 def _confidence(answer: Answer) -> str:
-    return tagged("span", f"confidence {answer.confidence:.2f}", kind="good" if answer.confidence >= SURE else "warn")
+    return tagged("span", f"confidence {answer.confidence:.2f}", kind=_sureness(answer))
+
+
+def _sureness(answer: Answer) -> str:
+    return "good" if answer.confidence >= SURE else "warn"
 
 
 def _said(answer: Answer) -> str:
@@ -151,8 +155,8 @@ class Answers:
         more = len(self.given) - MOST_ROWS
         left = f'<p class="xa-dim">and {more:,} more</p>' if more > 0 else ""
         head = tagged("div", f"<strong>Answers</strong><span>{text(self.summary)}</span>", kind="head")
-        told = dict.fromkeys(notice for answer in self.given for notice in answer.notices)
-        shown = table(("", "question", "answer", "", "from"), rows, numbers=(0,))
+        told = dict.fromkeys(notice for answer in self.given if not _error(answer) for notice in answer.notices)
+        shown = table(("", "question", "answer", "confidence", "from"), rows, numbers=(0, 3))
         return card(head, shown, left, figures(notices(list(told)[:FIRST])), label="Answers")
 
 
