@@ -32,12 +32,28 @@ if TYPE_CHECKING:
     from extagents.models.base import Model
     from extagents.once import aask, acompress, ask, asurvey, compress, survey
     from extagents.settings import Settings
-    from extagents.types import Answer, Citation, Compressed, Coverage, Document, Estimate, Fact, Hit, Span, Turn, Usage
+    from extagents.types import (
+        Answer,
+        BatchProgress,
+        BatchSummary,
+        Citation,
+        Compressed,
+        Coverage,
+        Document,
+        Estimate,
+        Fact,
+        Hit,
+        Span,
+        Turn,
+        Usage,
+    )
 
 __version__ = "0.1.0"
 
 __all__ = [
     "Answer",
+    "BatchProgress",
+    "BatchSummary",
     "Budget",
     "BudgetTooSmall",
     "Citation",
@@ -94,7 +110,21 @@ _HOME = {
     "models.base": ("Model",),
     "once": ("aask", "acompress", "ask", "asurvey", "compress", "survey"),
     "settings": ("Settings",),
-    "types": ("Answer", "Citation", "Compressed", "Coverage", "Document", "Estimate", "Fact", "Hit", "Span", "Turn", "Usage"),
+    "types": (
+        "Answer",
+        "BatchProgress",
+        "BatchSummary",
+        "Citation",
+        "Compressed",
+        "Coverage",
+        "Document",
+        "Estimate",
+        "Fact",
+        "Hit",
+        "Span",
+        "Turn",
+        "Usage",
+    ),
 }
 _MODULES = {name: module for module, names in _HOME.items() for name in names}
 

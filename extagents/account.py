@@ -91,6 +91,7 @@ class Account:
         self.share = share or Amount()
         self.closed = False
         self.ended = False
+        self.exhausted = False  # whether a call was refused
         self.scopes: set[asyncio.Timeout] = set()  # of the calls under way: each ends at the deadline
         self._used = _Sum.of(Amount.of(self.usage))
         self._open = _Sum()
@@ -120,6 +121,7 @@ class Account:
         """
         while self.budget.limited and not await self.grant(name, amount, keep=keep):
             if not self._reserved:
+                self.exhausted = True
                 raise BudgetEnded(f"the budget does not cover another call of up to {amount.tokens} tokens")
             future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
             self._waiting.append(future)
@@ -171,6 +173,7 @@ class Account:
         """
         while self.budget.limited and not self._room(amount, keep=keep):
             if not self._reserved:
+                self.exhausted = True
                 raise BudgetEnded(f"the budget does not cover another call of up to {amount.tokens} tokens")
             await self.changed()
         if self.budget.limited:

@@ -19,8 +19,8 @@ from extagents.corpus.corpus import Corpus
 from extagents.errors import ExtAgentsError, ModelError, RunError, RunExists, StoreError
 from extagents.memory.base import Manifest
 from extagents.memory.lease import Holding, hold
-from extagents.opening import load, window_of
-from extagents.packing import FIXED, PROMPT
+from extagents.opening import KNOWN_IN_BATCH, load, window_of
+from extagents.packing import IN_BATCH, PROMPT
 from extagents.prompts import language_of
 from extagents.questions import Question
 from extagents.request import paths_of
@@ -161,8 +161,9 @@ class Batch:
             secret=await memory.secret(),
         )
         self._share = affording.kept_of_batch(self._budget, desk, first)
-        shard = settings.shard_tokens or FIXED
-        beside = min(settings.knowledge_tokens, window // 8) + desk.output_tokens
+        shard = settings.shard_tokens or IN_BATCH
+        given = "knowledge_tokens" in settings.model_fields_set
+        beside = min(settings.knowledge_tokens if given else KNOWN_IN_BATCH, window // 8) + desk.output_tokens
         most = 1 if self._local else max(1, int((0.9 * window - PROMPT - shard) // beside))
         self._trial = Trial.of(self._wanted, most)
         if stored is not None and (told := stored.state.get("trial")) is not None:
@@ -225,7 +226,7 @@ class Batch:
         """How many questions move together: fewer over a large input, or where the budget is kept for few answers only."""
         most, budget, share = COHORT, self._budget, self._share
         if self._corpus is not None:
-            most = min(most, max(8, WISHES // max(1, len(self._corpus.shards(self._settings.shard_tokens or FIXED)))))
+            most = min(most, max(8, WISHES // max(1, len(self._corpus.shards(self._settings.shard_tokens or IN_BATCH)))))
         for limit, kept in ((budget.tokens, share.tokens), (budget.calls, share.calls), (budget.cost, share.cost)):
             if limit is not None and kept:
                 most = min(most, int(KEPT * limit / kept))
@@ -320,7 +321,7 @@ class Batch:
             return self._undone(question, answer)
         self._well = True
         self._settle_troubles()
-        if answer.stopped_by == "budget" and not self._account.covers(self._share, keep=self._account.keep):
+        if answer.stopped_by == "budget" and self._account.exhausted:
             self.stopped_by = self.stopped_by or "budget"
         elif answer.stopped_by == "deadline" and self._reading_ends is not None and time.monotonic() >= self._reading_ends:
             self.stopped_by = self.stopped_by or "deadline"

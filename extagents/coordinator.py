@@ -310,6 +310,8 @@ class Coordinator(Batches):
                     f"The memory holds no run named {run_id!r}.",
                     hint="See: extagents runs list, with the same --memory and --tenant.",
                 )
+            if record.manifest.request.get("goal") == "batch":
+                raise InputError(f"{run_id!r} is a batch.", hint="Start the batch again under its name: batch(…, run=NAME).")
             request = request_of_run(record, over, schema)
             if (finished := finished_with(record, request)) is not None:
                 return finished

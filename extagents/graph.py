@@ -33,7 +33,7 @@ from extagents.errors import InputError, RunExists, SettingsError
 from extagents.frontier import Frontier
 from extagents.gate import CallFailed, Stop
 from extagents.models.base import Prompt
-from extagents.packing import most_shard_tokens, notes_budget, pack
+from extagents.packing import FIXED, IN_BATCH, most_shard_tokens, notes_budget, pack
 from extagents.prompts import language_of
 from extagents.remembering import iterate, remember
 from extagents.schedule import brought_nothing, next_wave
@@ -371,7 +371,8 @@ def _cut(workspace: Workspace) -> None:
         )
     without = settings.without
     shared = workspace.shared or in_order or "best_first" in without
-    packing = pack(workspace.corpus, made.queries, shard_tokens=settings.shard_tokens, shared=shared, most=most)
+    fixed = FIXED if workspace.cohort is None else IN_BATCH
+    packing = pack(workspace.corpus, made.queries, shard_tokens=settings.shard_tokens, shared=shared, most=most, fixed=fixed)
     ladder = Ladder(
         made.core,
         made.kind,

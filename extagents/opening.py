@@ -28,6 +28,7 @@ DEFAULT_WINDOW = 32_768  # tokens, where nobody knows the model's own
 SMALLEST_WINDOW = 3_000  # tokens: below it, prompt, knowledge and answer leave no room for text
 PROGRESS_EVERY = 0.1  # seconds between two reports on loading
 LOCAL_LANES = 8  # reader lanes of a model that runs in this process: enough to keep the store busy beside it
+KNOWN_IN_BATCH = 150  # tokens of knowledge in a read of a batch: where the shard is in the server's cache, they are what costs
 NO_MODEL = (
     "No language model is configured: answers are extracted from the text by words alone. "
     "Set one with --model (for example openai:gpt-4o-mini) or EXTAGENTS_MODEL."
@@ -100,6 +101,8 @@ async def workspace_of(
         parent=None if member is None else member.account,
         share=None if member is None else member.share,
     )
+    in_batch = member is not None and member.cohort is not None and "knowledge_tokens" not in settings.model_fields_set
+    knowledge = min(settings.knowledge_tokens, KNOWN_IN_BATCH) if in_batch else settings.knowledge_tokens
     desk = Desk(
         gate=gate,
         account=account,
@@ -107,7 +110,7 @@ async def workspace_of(
         window=window,
         output_tokens=output_tokens,
         secret=await memory.secret(),
-        knowledge_tokens=min(settings.knowledge_tokens, window // 8),
+        knowledge_tokens=min(knowledge, window // 8),
         own=await asyncio.to_thread(own_prompts, settings.prompts),
     )
     local = gate.model("reader").local

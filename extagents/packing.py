@@ -10,6 +10,7 @@ from extagents.corpus.shards import GROWING
 from extagents.types import Shard
 
 FIXED = 4_000  # tokens of a shard where the packing is shared between questions
+IN_BATCH = 8_000  # the same in a batch, where what a question adds to a shard's text costs more than the text
 PROMPT = 1_400  # tokens of a reader's prompt beside shard, knowledge and answer
 
 
@@ -31,10 +32,15 @@ def notes_budget(memory_tokens: int, window: int) -> int:
     return max(128, min(memory_tokens, window // 8))
 
 
-def pack(corpus: Corpus, queries: Sequence[str], *, shard_tokens: int | None, shared: bool, most: int) -> Packing:
-    """Cuts the corpus. `shard_tokens` means shards of one size; `shared` keeps corpus order; `most` bounds every shard."""
+def pack(
+    corpus: Corpus, queries: Sequence[str], *, shard_tokens: int | None, shared: bool, most: int, fixed: int = FIXED
+) -> Packing:
+    """Cuts the corpus. `shard_tokens` means shards of one size; `shared` keeps corpus order; `most` bounds every shard.
+
+    `fixed` is the size of shared shards where none is given.
+    """
     if shared:
-        size = min(shard_tokens or FIXED, most)
+        size = min(shard_tokens or fixed, most)
         return Packing(f"corpus order, {size} tokens", corpus.shards(size))
     wanted = GROWING if shard_tokens is None else ((None, shard_tokens),)
     sizes = tuple((limit, min(size, most)) for limit, size in wanted)

@@ -54,6 +54,7 @@ KEPT_EVENTS = frozenset(("planned", "wave", "verdict", "notice"))
 LAST_SECONDS = 10.0  # after an interrupt, for the last calls over what was found
 LAST_SECONDS_DRAINED = 2.0  # after SIGTERM, when the calls under way are in: the process is to be gone within ten in all
 OPEN_QUERIES = 6  # of the last wave's open queries, so many stand in a reader's prompt
+OPEN_IN_BATCH = 3  # the same in a batch
 
 
 class Halted(Stop):
@@ -315,7 +316,7 @@ class Workspace:
         self.wave += 1
         told = "knowledge" not in self.settings.without
         knowledge = self.ledger.knowledge(self.desk.knowledge_tokens) if told and len(self.ledger) else ()
-        queries = self.open_queries[:OPEN_QUERIES] if told else ()
+        queries = self.open_queries[: OPEN_QUERIES if self.cohort is None else OPEN_IN_BATCH] if told else ()
         question = ReaderQuestion.model_construct(core=self.plan.core, knowledge=knowledge, open_queries=queries)
         asked = hash((*(fact.claim for fact in knowledge), None, *queries))
         jobs = [job for position in wave.positions if (job := self._job(position, question, asked)) is not None]

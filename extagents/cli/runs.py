@@ -12,7 +12,7 @@ from extagents.cli.answer_view import page, print_answer
 from extagents.cli.live import events_into, view_for
 from extagents.cli.options import coordinator_of
 from extagents.cli.output import console, indented, is_terminal, label, one_line, print_json, write
-from extagents.errors import InputError
+from extagents.errors import InputError, UsageError
 from extagents.wording import kept as compressed_to
 
 if TYPE_CHECKING:
@@ -28,7 +28,8 @@ def run(options: argparse.Namespace) -> int:
         if options.action == "resume":
             return _resume(team, options)
         if options.action == "list":
-            return _list(team.runs(), options)
+            # A batch is one line; its questions' runs are found by their names in its answers.
+            return _list([record for record in team.runs() if "batch" not in record.manifest.request], options)
         if options.action == "forget":
             if not team.forget(options.run):
                 raise _unknown(options.run)
@@ -46,6 +47,9 @@ def _resume(team: Coordinator, options: argparse.Namespace) -> int:
     record = team.run(options.run)
     if record is None:
         raise _unknown(options.run)
+    if record.manifest.request.get("goal") == "batch":
+        hint = "Start `extagents batch` again with the same --out and --memory: it goes on where it stopped."
+        raise UsageError(f"{options.run!r} is a batch.", hint=hint)
     quiet = options.quiet or (options.json and not is_terminal(sys.stderr))
     view = view_for(team.settings.budget, quiet=quiet)
     with view, ask.stoppable(team, view):
