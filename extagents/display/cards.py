@@ -149,9 +149,8 @@ class Answers:
         rows = []
         for number, answer in enumerate(self.given[:MOST_ROWS], start=1):
             question = foreign(self.questions[number - 1], 300) if number <= len(self.questions) else ""
-            rows.append(
-                [f"{number}", question, _cell(answer), _confidence(answer) if answer.answered else "", _sources(answer)]
-            )
+            sure = tagged("span", f"{answer.confidence:.2f}", kind=_sureness(answer)) if answer.answered else ""
+            rows.append([f"{number}", question, _cell(answer), sure, _sources(answer)])
         more = len(self.given) - MOST_ROWS
         left = f'<p class="xa-dim">and {more:,} more</p>' if more > 0 else ""
         head = tagged("div", f"<strong>Answers</strong><span>{text(self.summary)}</span>", kind="head")
