@@ -101,11 +101,16 @@ class SharedEngine:
         blocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         try:
             from vllm.engine.arg_utils import AsyncEngineArgs
+            from vllm.usage.usage_lib import UsageContext
             from vllm.v1.engine.async_llm import AsyncLLM
 
             arguments = AsyncEngineArgs(**engine_arguments(self.name, self.arguments, AsyncEngineArgs))
+            # Batches as large as for work without anybody waiting at a screen: shards are long, and throughput is what counts.
+            usage = UsageContext.LLM_CLASS
             with _script_run_once():
-                return AsyncLLM.from_engine_args(arguments, stat_loggers=[lambda *_: _Listener(self._told)])
+                return AsyncLLM.from_engine_args(
+                    arguments, usage_context=usage, stat_loggers=[lambda *_: _Listener(self._told)]
+                )
         except SettingsError:
             raise
         except ImportError as error:
