@@ -10,7 +10,7 @@ STAMP := $(VENV)/.installed-$(shell cksum requirements.lock 2>/dev/null | cut -d
 DEV_STAMP := $(VENV)/.installed-dev-$(shell cat requirements.lock requirements-dev.lock 2>/dev/null | cksum | cut -d' ' -f1)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-reliability test-vllm check format bench picture lock clean
+.PHONY: help setup demo test test-reliability test-vllm check format bench docs docs-serve picture lock clean
 
 help: ## what there is to make
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/^([a-z-]+):[^#]*## /  make \1\t/' | expand -t 26
@@ -46,6 +46,13 @@ bench: $(DEV_STAMP) ## the benchmarks that need no data
 	@$(BIN)/python benchmarks/corpus.py
 	@$(BIN)/python benchmarks/memory.py
 
+docs: $(DEV_STAMP) ## build the site into site/
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
+	@echo "Open site/index.html"
+
+docs-serve: $(DEV_STAMP) ## serve the site while its pages are written
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs serve
+
 picture: $(STAMP) ## make docs/run.svg from a real run
 	@$(BIN)/python -m extagents.cli.demo --picture docs/run.svg
 
@@ -57,7 +64,7 @@ lock: ## write the locks anew (needs uv)
 		--no-emit-index-url pyproject.toml --group build --group dev --constraint requirements.lock --output-file requirements-dev.lock
 
 clean: ## remove .venv and what tools have cached
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist site
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null || { \
