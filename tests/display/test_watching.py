@@ -92,34 +92,39 @@ def test_an_error_of_the_run_is_raised_as_it_is(team: extagents.Coordinator, pic
         watch(team.stream(world.QUESTION, "no-such-folder"))
 
 
+class Interrupted(Timeline):
+    """Somebody stops the cell when the first event comes."""
+
+    def add(self, event: events.Event) -> None:
+        raise KeyboardInterrupt
+
+
 def test_an_interrupt_ends_the_run_that_is_watched(pictures: list[str]) -> None:
-    closed = []
+    closed: list[bool] = []
 
     def happening() -> Iterator[events.Event]:
         try:
             yield events.Notice(message="begun")
-            raise KeyboardInterrupt
         finally:
             closed.append(True)
 
-    with pytest.raises(KeyboardInterrupt):
-        watch(happening())
-    assert closed
+    with pytest.raises(KeyboardInterrupt) as raised:
+        watch(happening(), into=Interrupted())
+    assert closed, raised  # while the error, and with it the stream, is still held
 
 
-async def test_a_cancelled_watch_closes_its_stream() -> None:
-    closed = []
+async def test_an_interrupt_ends_an_asynchronous_stream_too() -> None:
+    closed: list[bool] = []
 
     async def happening() -> AsyncIterator[events.Event]:
         try:
             yield events.Notice(message="begun")
-            raise RuntimeError("lost")
         finally:
             closed.append(True)
 
-    with pytest.raises(RuntimeError, match="lost"):
-        await awatch(happening())
-    assert closed
+    with pytest.raises(KeyboardInterrupt) as raised:
+        await awatch(happening(), into=Interrupted())
+    assert closed, raised
 
 
 def test_what_is_shown_of_a_run_under_way_is_escaped(pictures: list[str]) -> None:

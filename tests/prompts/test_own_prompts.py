@@ -124,3 +124,14 @@ def test_a_resumed_run_goes_on_with_the_prompts_that_it_was_begun_with(tmp_path:
     with extagents.Coordinator(model, memory=memory, budget=extagents.Budget(calls=500)) as later:
         assert later.resume("begun", over=world.corpus()).answered
     assert all(RULE in text for text in systems(model, "reader"))
+
+
+def test_stretches_that_a_memory_head_scanned_are_kept_under_the_own_prompts_version(tmp_path: Path) -> None:
+    versions = []
+    for folder in (None, with_rule(tmp_path, "memory_scan.en.md")):
+        with extagents.Coordinator(memory="memory://", strategy="iterative", window=4_000, prompts=folder) as team:
+            team.ask(world.QUESTION, world.corpus(), run="scanned")
+            versions.append({report.version for report in team.reports("scanned")})
+    assert versions[0]
+    assert versions[1]
+    assert versions[0].isdisjoint(versions[1])
