@@ -59,6 +59,9 @@ class AnswersFile:
         if self._file is not None:
             os.close(self._file)
             self._file = None
+        if not self._held:
+            with contextlib.suppress(OSError):
+                self._lines.unlink()  # nothing was answered: nothing is left behind
         if self._parquet is not None and self._held:
             self._write_table()
 

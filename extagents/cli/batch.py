@@ -43,18 +43,19 @@ def run(options: argparse.Namespace) -> int:
     out = Path(options.out)
     if out.resolve() == Path(options.questions).resolve():
         raise InputError("The answers would overwrite the questions.", hint="Name another file with --out.")
+    per_read = _per_read(options.questions_per_read)
     name = options.run or f"batch-{hashlib.blake2b(str(out.resolve()).encode('utf-8', 'replace'), digest_size=6).hexdigest()}"
     summary: BatchSummary | None = None
     with AnswersFile(out) as answers, coordinator_of(_each(options)) as team:
         left = missing(asked, answers.done)
         before = len(asked) - len(left)
         quiet = options.quiet or (options.json and not is_terminal(sys.stderr))
-        view: View = Silence() if quiet else Bar(len(left)) if is_terminal(sys.stderr) else Lines(len(left))
+        view: View = Silence() if quiet else Bar(len(left)) if is_terminal(sys.stderr) else Lines()
         if not left:
             summary = BatchSummary(run=name, questions=0)
         else:
             with view, stoppable(team, view):
-                for event in team.batch_events(left, over, _budget(options), _per_read(options.questions_per_read), name):
+                for event in team.batch_events(left, over, _budget(options), per_read, name):
                     if isinstance(event, BatchProgress):
                         view.show(event)
                     elif isinstance(event, BatchSummary):
@@ -157,13 +158,8 @@ class Silence:
 class Lines(Silence):
     """A line now and then, for a log."""
 
-    def __init__(self, questions: int) -> None:
-        self._questions = questions
+    def __init__(self) -> None:
         self._last = time.monotonic()
-
-    def __enter__(self) -> Self:
-        sys.stderr.write(f"{count(self._questions, 'question')} to answer\n")
-        return self
 
     def show(self, progress: BatchProgress) -> None:
         if time.monotonic() - self._last >= EVERY:

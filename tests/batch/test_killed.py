@@ -23,7 +23,7 @@ HERE = Path(__file__).parent
 
 
 def start(folder: Path, log: Path, per_read: int) -> subprocess.Popen[str]:
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join((str(HERE.parent), str(HERE)))}
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join((str(HERE.parent), str(HERE.parent.parent)))}
     memory = f"sqlite:///{folder / 'memory.db'}"
     command = [sys.executable, str(HERE / "child.py"), memory, str(folder / "a.jsonl"), str(log), str(per_read)]
     return subprocess.Popen(command, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)

@@ -111,6 +111,7 @@ def test_what_cannot_work_is_said_in_one_line(
     assert out == ""
     assert said in errors
     assert errors.count("\n") == 1
+    assert not (folder / "a.jsonl").exists()
 
 
 def test_a_batch_is_one_line_among_the_runs_and_is_not_resumed_there(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
