@@ -94,24 +94,28 @@ async def until(happened: Callable[[], bool], *, seconds: float = 40.0) -> None:
 
 
 class Held:
-    """The world's answers, held back for readers while `closed`: so many wait at a time as tests want to see."""
+    """The world's answers; while `closed`, readers get theirs when tests let so many pass."""
 
     def __init__(self) -> None:
         self.closed = False
         self.waiting = 0
         self.answered: Counter[str] = Counter()  # by reader's prompt
-        self._open = asyncio.Event()
+        self._passes = asyncio.Semaphore(0)
+
+    def let(self, count: int) -> None:
+        for _ in range(count):
+            self._passes.release()
 
     def open(self) -> None:
         self.closed = False
-        self._open.set()
+        self.let(self.waiting)
 
     async def __call__(self, body: dict[str, Any]) -> Any:
         if role_of(body) == "reader":
             if self.closed:
                 self.waiting += 1
                 try:
-                    await self._open.wait()
+                    await self._passes.acquire()
                 finally:
                     self.waiting -= 1
             self.answered[text_of(body)] += 1
@@ -129,10 +133,10 @@ async def test_a_node_that_is_killed_in_the_middle_costs_nothing_but_time(ray_no
         assert fleet is not None
         node = ray_nodes.add()
         await until(lambda: len(fleet.members) == 3)  # a node that joins is used
-        script.open()  # those first reads end; from the next ones on, the third node reads, too
-        await until(lambda: executor.reads.get(node.node_id, 0) > 2)
-        script.closed, script._open = True, asyncio.Event()
-        await until(lambda: script.waiting == SETTINGS["concurrency"])
+        while not executor.reads.get(node.node_id):  # one after the other, until the third node has read something, too
+            count = len(endpoint.requests)
+            script.let(1)
+            await until(lambda count=count: len(endpoint.requests) > count and script.waiting == SETTINGS["concurrency"])
         dying = sum(member.reads for member in fleet.members if member.node.id == node.node_id)
         assert dying > 0
         ray_nodes.kill(node)
