@@ -77,7 +77,10 @@ class Shard(Frozen):
 
 
 class Section(Frozen):
-    """A piece with its text: `text == document.text[start:end]`; `page` is where it starts."""
+    """A piece with its text: `text == document.text[start:end]`; `page` is where it starts.
+
+    `head` is the header of the table that the text continues, shown above it; it stands at `head_start` in the document.
+    """
 
     document: str
     title: str
@@ -85,6 +88,8 @@ class Section(Frozen):
     start: int
     end: int
     page: int | None = None
+    head: str = ""
+    head_start: int = 0
 
 
 class ShardText(Frozen):

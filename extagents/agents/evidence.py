@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from extagents.answers import all_stand_in, quotable, stands_in, translated
 from extagents.corpus.quotes import locate
+from extagents.corpus.tables import head_within
 from extagents.memory.ledger import fact_id
 from extagents.types import AnswerType, Document, Fact, Kind, ReportedFact, Section, ShardText
 
@@ -29,7 +30,9 @@ def split(text: ShardText) -> tuple[ShardText, ShardText] | None:
         else:
             cut = max(section.text.rfind("\n", room // 2, room), section.text.rfind(" ", room // 2, room)) + 1 or room
             first.append(section.model_copy(update={"text": section.text[:cut], "end": section.start + cut}))
-            second.append(section.model_copy(update={"text": section.text[cut:], "start": section.start + cut}))
+            head, at = head_within(section, cut)
+            update = {"text": section.text[cut:], "start": section.start + cut, "head": head, "head_start": at}
+            second.append(section.model_copy(update=update))
             room = 0
     halves = (tuple(s for s in first if s.text), tuple(s for s in second if s.text))
     return (

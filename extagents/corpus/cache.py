@@ -23,11 +23,16 @@ from pathlib import Path
 from typing import Any
 
 from extagents.corpus.files import File, said
-from extagents.corpus.formats import Extracted, Record
+from extagents.corpus.formats import Extracted
+from extagents.corpus.storing import described, recovered
+from extagents.errors import SettingsError
 from extagents.private import FILE, FOLDER, make_folder, new_file
 
-FORMAT = 1
-"""Version of the layout and of the extraction: entries of another version are not found."""
+FORMAT = 2
+"""Version of the layout, of the extraction and of the sharding: entries of another version are not found."""
+
+MOST_BYTES = 10 << 30
+"""Bytes that the cache takes at most, unless EXTAGENTS_CACHE_BYTES says otherwise: what was used longest ago goes first."""
 
 _MOST_ENTRIES = 64
 _RACY_NS = 100_000_000
@@ -47,6 +52,7 @@ class Cache:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self.most = _most_bytes()
 
     def trouble(self) -> str | None:
         """Why the cache cannot be written (a read-only or full disk), or None."""
@@ -62,7 +68,7 @@ class Cache:
 
     def sources(self, paths: Sequence[Path], fields: Sequence[str | None]) -> Path:
         """Where the entry of these paths, read with these fields, lies."""
-        key = json.dumps([FORMAT, [str(path.absolute()) for path in paths], list(fields)])
+        key = json.dumps([FORMAT, _release(), [str(path.absolute()) for path in paths], list(fields)])
         return self.folder / "sources" / _digest(key.encode("utf-8", "surrogatepass"))
 
     def known(self, entry: Path) -> Callable[[File], Extracted | None]:
@@ -76,19 +82,19 @@ class Cache:
             header = json.loads(body[:size])
             text = body[size:]
             held = {item["path"]: item for item in header["files"]}
+            os.utime(entry)
         except (OSError, ValueError, KeyError, TypeError):
             return lambda file: None
 
         def look_up(file: File) -> Extracted | None:
             item = held.get(str(file.path))
             # A file changed within a tick of the clock of being read may look unchanged: it is read again.
-            if item is None or tuple(item["state"]) != file.state or max(file.state[1:3]) > header["time"] - _RACY_NS:
+            if item is None or tuple(item["state"]) != file.state or max(file.state[1:3]) > item["time"] - _RACY_NS:
                 return None
-            records = [
-                Record(text[start:end].decode("utf-8"), title, identity, tuple(pages), metadata)
-                for start, end, title, identity, pages, metadata in item["records"]
-            ]
-            return Extracted(records, item["notices"])
+            try:
+                return recovered(item, text)
+            except (ValueError, KeyError, TypeError):
+                return None
 
         return look_up
 
@@ -98,18 +104,13 @@ class Cache:
         listed: list[dict[str, Any]] = []
         place = 0
         for file, extracted in files:
-            records = []
-            for record in extracted.records:
-                part = record.text.encode("utf-8")
-                records.append([place, place + len(part), record.title, record.id, record.pages, record.metadata])
-                parts.append(part)
-                place += len(part)
-            listed.append({"path": str(file.path), "state": file.state, "notices": extracted.notices, "records": records})
-        header = json.dumps({"time": began, "files": listed}).encode("utf-8")
+            item, place = described(extracted, parts, place)
+            listed.append({"path": str(file.path), "state": file.state, "time": began, **item})
+        header = json.dumps({"files": listed}).encode("utf-8")
         body = b"".join([header, *parts])
         packed = len(header).to_bytes(8, "big") + hashlib.blake2b(body, digest_size=32).digest() + body
         self._write(entry, packed)
-        self._prune(self.folder / "sources")
+        self._prune()
 
     # ------------------------------------------------------------------ content
 
@@ -156,7 +157,7 @@ class Cache:
         except OSError as error:
             # Another process may have put the same index there first; a full disk only costs time.
             _log.info("index not cached: %s", said(error))
-        self._prune(self.folder / "content")
+        self._prune()
 
     def _content(self, fingerprint: str) -> Path:
         return self.folder / "content" / f"{FORMAT}-{fingerprint}"
@@ -177,20 +178,49 @@ class Cache:
         make_folder(path.parent)
         return path.parent / f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}"
 
-    def _prune(self, folder: Path) -> None:
-        """Keeps the entries used last, and removes what a killed process left a day ago."""
+    def _prune(self) -> None:
+        """Keeps the entries used last, as many and as large as may be, and removes what a killed process left a day ago."""
         try:
-            entries = sorted(folder.iterdir(), key=lambda entry: entry.stat().st_mtime, reverse=True)
+            used = [(path.stat().st_mtime, path) for part in ("sources", "content") for path in _entries(self.folder / part)]
             yesterday = time.time() - 86_400
-            stale = [entry for entry in entries if entry.name.startswith(".") and entry.stat().st_mtime < yesterday]
-            for entry in [*[entry for entry in entries if not entry.name.startswith(".")][_MOST_ENTRIES:], *stale]:
-                if entry.is_dir():
-                    shutil.rmtree(entry, ignore_errors=True)
+            gone = [path for when, path in used if path.name.startswith(".") and when < yesterday]
+            kept = {"sources": 0, "content": 0}
+            size = 0
+            for _, path in sorted((entry for entry in used if not entry[1].name.startswith(".")), reverse=True):
+                size += sum(_sizes(path).values()) if path.is_dir() else path.stat().st_size
+                kept[path.parent.name] += 1
+                # What was made just now stays, however large it is.
+                if kept[path.parent.name] > _MOST_ENTRIES or (size > self.most and kept[path.parent.name] > 1):
+                    gone.append(path)
+            for path in gone:
+                if path.is_dir():
+                    shutil.rmtree(path, ignore_errors=True)
                 else:
-                    entry.unlink(missing_ok=True)
+                    path.unlink(missing_ok=True)
         except OSError as error:
             # Another process prunes at the same time.
             _log.info("cache not pruned: %s", said(error))
+
+
+def _release() -> str:
+    """The version of this package: a new one may read files better."""
+    from extagents import __version__
+
+    return __version__
+
+
+def _entries(folder: Path) -> list[Path]:
+    return list(folder.iterdir()) if folder.is_dir() else []
+
+
+def _most_bytes() -> int:
+    """The limit that EXTAGENTS_CACHE_BYTES names, in bytes. Raises SettingsError for what is no number."""
+    named = os.environ.get("EXTAGENTS_CACHE_BYTES", "").strip()
+    if not named:
+        return MOST_BYTES
+    if not named.isascii() or not named.isdigit():
+        raise SettingsError("EXTAGENTS_CACHE_BYTES is no number of bytes.", hint="Give digits alone, for example 2000000000.")
+    return int(named)
 
 
 def _sizes(folder: Path) -> dict[str, int]:

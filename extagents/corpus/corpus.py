@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import os
 import threading
-import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property
@@ -13,10 +12,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from extagents.corpus import loaders
+from extagents.corpus.building import read_files
 from extagents.corpus.cache import Cache, default_folder
-from extagents.corpus.files import File
-from extagents.corpus.formats import Extracted, sound, title_of
+from extagents.corpus.formats import sound, title_of
 from extagents.corpus.shards import GROWING, Counts, pack, pack_ranked
+from extagents.corpus.tables import Table, head_at, tables
 from extagents.corpus.tokens import TokenCounter
 from extagents.errors import InputError
 from extagents.types import Document, Hit, Piece, Section, Shard, ShardText, Unreadable
@@ -37,7 +37,8 @@ class Corpus:
     A value: `add`, `remove` and `where` give another corpus. Shards, index and counts are made when first asked for, once, and
     kept in the cache. Safe to share between threads.
 
-    Attributes: `documents`; `unreadable` with reasons; `notices` in words.
+    Attributes: `documents`; `unreadable` with reasons; `notices` in words; `kinds`, how many documents came out of which kind
+    of file ("pdf", "docx", "given" for those that were no files), where it was loaded.
     """
 
     def __init__(
@@ -52,6 +53,7 @@ class Corpus:
         self.documents: tuple[Document, ...] = _identified(documents)
         self.unreadable: tuple[Unreadable, ...] = tuple(unreadable)
         self.notices: tuple[str, ...] = tuple(notices)
+        self.kinds: Mapping[str, int] = {}
         self.counter = TokenCounter(encoding)
         self._encoding = encoding
         self._cache = cache
@@ -59,6 +61,7 @@ class Corpus:
         self._shards: dict[int, list[Shard]] = {}
         self._ranked: dict[tuple[object, ...], list[Shard]] = {}
         self._counts: Counts | None = None
+        self._tables: dict[int, list[Table]] = {}
         self._index: Index | None = None
         # The index of a corpus whose documents are the first of these: it grows instead of being built again.
         self._smaller: tuple[Index, int] | None = None
@@ -72,12 +75,14 @@ class Corpus:
         text_field: str | None = None,
         title_field: str | None = None,
         encoding: str | None = None,
+        workers: int | None = None,
         on_progress: Callable[[int, int], None] | None = None,
     ) -> Corpus:
         """A corpus over a path (a `str` is always one and must exist), documents, several of these, or a corpus (as it is).
 
         `cache` is a folder, None for the user's, False for none. `text_field` and `title_field` name fields of records (JSON,
-        CSV). `encoding` is the tiktoken name of the model's encoding. `on_progress(done, all)` counts files. What cannot be
+        CSV, Parquet). `encoding` is the tiktoken name of the model's encoding. PDFs, office files, books, mail and archives
+        are read by `workers` processes (one a core if None; 0 for none). `on_progress(done, all)` counts files. What cannot be
         read is in `unreadable`; raises InputError where nothing can.
         """
         if isinstance(over, Corpus):
@@ -88,7 +93,9 @@ class Corpus:
             notices.append(f"The corpus cache cannot be written ({trouble}); indexing again next time.")
             store = None
         paths, documents = _sorted_out(over)
-        loaded = _read(paths, store, text_field, title_field, on_progress)
+        loaded = read_files(
+            paths, store, text_field=text_field, title_field=title_field, workers=workers, on_progress=on_progress
+        )
         read, said = loaders.documents(loaded.files)
         corpus = cls(
             [*read, *documents],
@@ -97,6 +104,7 @@ class Corpus:
             encoding=encoding,
             cache=store,
         )
+        corpus.kinds = {**loaders.kinds(loaded.files), **({"given": len(documents)} if documents else {})}
         if not any(document.text.strip() for document in corpus.documents):
             raise _nothing(paths, loaded.unreadable)
         return corpus
@@ -256,8 +264,14 @@ class Corpus:
     def shard_text(self, shard: Shard) -> ShardText:
         """A shard with the text of its pieces."""
         sections = []
+        shown: set[tuple[int, int]] = set()
         for piece in shard.pieces:
             document = self.documents[piece.document]
+            head = head_at(self._tables_of(piece.document), piece.start) if piece.start else None
+            # Pieces of one table that stand side by side need its header once.
+            if head is not None and (piece.document, head[0]) in shown:
+                head = None
+            shown.add((piece.document, head[0] if head is not None else piece.start))
             sections.append(
                 Section(
                     document=document.id,
@@ -266,9 +280,17 @@ class Corpus:
                     start=piece.start,
                     end=piece.end,
                     page=document.page_at(piece.start),
+                    head=document.text[slice(*head)] if head is not None else "",
+                    head_start=head[0] if head is not None else 0,
                 )
             )
         return ShardText(id=shard.id, sections=tuple(sections))
+
+    def _tables_of(self, position: int) -> list[Table]:
+        found = self._tables.get(position)
+        if found is None:
+            found = self._tables[position] = tables(self.documents[position])
+        return found
 
     def locate(self, quote: str, shard: Shard | ShardText) -> Located | None:
         """Where a quote stands in a shard, with its page; None if it is not there."""
@@ -354,33 +376,6 @@ def _existing(item: str | os.PathLike[str]) -> Path:
     raise InputError(f"No such file or folder: {shown!r}.", hint=hint)
 
 
-def _read(
-    paths: Sequence[Path],
-    store: Cache | None,
-    text_field: str | None,
-    title_field: str | None,
-    on_progress: Callable[[int, int], None] | None,
-) -> loaders.Loaded:
-    """Reads the files that the cache does not know as they are now, and keeps what it learned."""
-    if store is None or not paths:
-        return loaders.load(paths, text_field=text_field, title_field=title_field, on_progress=on_progress)
-    began = time.time_ns()
-    entry = store.sources(paths, (text_field, title_field))
-    look_up = store.known(entry)
-    unknown: set[Path] = set()
-
-    def known(file: File) -> Extracted | None:
-        found = look_up(file)
-        if found is None:
-            unknown.add(file.path)
-        return found
-
-    loaded = loaders.load(paths, text_field=text_field, title_field=title_field, known=known, on_progress=on_progress)
-    if any(file.path in unknown for file, _ in loaded.files):
-        store.keep_sources(entry, loaded.files, began=began)
-    return loaded
-
-
 def _nothing(paths: Sequence[Path], unreadable: Sequence[Unreadable]) -> InputError:
     where = ", ".join(str(path) for path in paths[:_REASONS_SHOWN]) or "the documents"
     if not unreadable:
@@ -388,7 +383,7 @@ def _nothing(paths: Sequence[Path], unreadable: Sequence[Unreadable]) -> InputEr
     reasons = "; ".join(f"{item.path}: {item.reason}" for item in unreadable[:_REASONS_SHOWN])
     more = f"; and {len(unreadable) - _REASONS_SHOWN} more" if len(unreadable) > _REASONS_SHOWN else ""
     return InputError(
-        f"Nothing readable in {where} ({reasons}{more}).", hint="Give text, Markdown, HTML, JSON, CSV, code or PDF."
+        f"Nothing readable in {where} ({reasons}{more}).", hint="Give text, HTML, JSON, CSV, code, PDF, office files or mail."
     )
 
 

@@ -13,7 +13,7 @@ from extagents.types import Unreadable
 if TYPE_CHECKING:
     from pathspec import GitIgnoreSpec
 
-_SKIPPED_FOLDERS = frozenset(
+SKIPPED_FOLDERS = frozenset(
     {"node_modules", "site-packages", "dist-packages", "__pycache__", "__pypackages__", "CVS", "_darcs", "__MACOSX"}
 )
 _IGNORE_FILES = (".gitignore", ".ignore")
@@ -90,7 +90,7 @@ def _folder(
         if name in names and (spec := _rules(folder / name)):
             rules = [*rules, (prefix, spec)]
     for entry in listed:
-        if entry.name.startswith(".") or entry.name in _SKIPPED_FOLDERS:
+        if entry.name.startswith(".") or entry.name in SKIPPED_FOLDERS:
             continue
         relative = prefix + entry.name
         is_folder = entry.is_dir(follow_symlinks=False)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from array import array
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 
 from rapidfuzz import fuzz
@@ -40,13 +40,33 @@ def locate(quote: str, shard: ShardText) -> Located | None:
     """Finds a reader's quote in the shard it read and gives the document's own words there; None if it is not there.
 
     Quotation marks around the quote are left out, and so are elisions ("…", "[...]"), whose parts must all be found, in order.
-    Short quotes must be whole words. Fuzzy means at least 90 % alike (rapidfuzz' partial ratio) and 15 characters long.
+    Short quotes must be whole words. Fuzzy means at least 90 % alike (rapidfuzz' partial ratio) and 15 characters long. A
+    quote of a table's header that is shown again is found where the header itself stands.
     """
+    found = _locate(quote, shard.sections)
+    heads = [section for section in shard.sections if section.head] if found is None else []
+    if not heads:
+        return found
+    return _locate(
+        quote,
+        [
+            section.model_copy(
+                update={"text": section.head, "start": section.head_start, "end": section.head_start + len(section.head)}
+            )
+            for section in heads
+        ],
+        places=[place for place, section in enumerate(shard.sections) if section.head],
+    )
+
+
+def _locate(quote: str, sections: Sequence[Section], *, places: Sequence[int] | None = None) -> Located | None:
+    """The quote in these sections, which are those at `places` in the shard."""
+    named = [*enumerate(sections)] if places is None else [*zip(places, sections, strict=True)]
     bare = quote.strip(_WRAPPING)
     if len(bare) < 2:
         return None
     for wanted in dict.fromkeys((quote.strip(), bare)):
-        for place, section in enumerate(shard.sections):
+        for place, section in named:
             if found := _exact(wanted, section.text):
                 return _located(place, section, found)
     parts = [part.strip(_WRAPPING) for part in _ELISION.split(bare)]
@@ -54,7 +74,7 @@ def locate(quote: str, shard: ShardText) -> Located | None:
     if not parts:
         return None
     for search in (_folded, _fuzzy):
-        for place, section in enumerate(shard.sections):
+        for place, section in named:
             found = _exact(parts[0], section.text) or search(parts[0], section.text) if len(parts) == 1 else None
             if found or (len(parts) > 1 and (found := _elided(parts, section.text, fuzzy=search is _fuzzy))):
                 return _located(place, section, found)

@@ -6,6 +6,7 @@ import hashlib
 import re
 from collections.abc import Callable, Iterable, Sequence
 
+from extagents.corpus.tables import Table, head_at, last_row, table_at, tables
 from extagents.corpus.tokens import TokenCounter
 from extagents.errors import SettingsError
 from extagents.text import line_spans, paragraph_spans, sentence_spans
@@ -135,22 +136,26 @@ class _Packer:
         sample = min(len(text), _CALIBRATION)
         per_token = sample / self._tokens(position, 0, sample)
         start = 0
+        found = tables(self._documents[position])
         while start < len(text):
-            room = max(16, self._limit - self._used - header)
-            end, tokens = self._piece(position, start, room, per_token)
+            head = head_at(found, start)
+            # The header of a table that goes on is shown again, and costs as much again.
+            above = header + (self._tokens(position, *head) if head else 0)
+            room = max(16, self._limit - self._used - above)
+            end, tokens = self._piece(position, start, room, per_token, found)
             if end - start > _CALIBRATION // 2:
                 per_token = (end - start) / tokens
-            self._add(Piece(document=position, start=start, end=end), header + tokens)
+            self._add(Piece(document=position, start=start, end=end), above + tokens)
             start = end
             if start < len(text):
                 self._close()
 
-    def _piece(self, position: int, start: int, room: int, per_token: float) -> tuple[int, int]:
+    def _piece(self, position: int, start: int, room: int, per_token: float, found: Sequence[Table]) -> tuple[int, int]:
         """The end of the piece of at most `room` tokens that starts at `start`, and its tokens."""
         text = self._documents[position].text
         size = max(1, int(room * per_token * 0.99))
         while True:
-            end = len(text) if start + size >= len(text) else _last_pause(text, start, start + size)
+            end = len(text) if start + size >= len(text) else _last_pause(text, start, start + size, found)
             tokens = self._tokens(position, start, end)
             if tokens <= room or end - start == 1:
                 return end, tokens
@@ -171,15 +176,22 @@ class _Packer:
         self._limit = self._limit_after(self._packed)
 
 
-def _last_pause(text: str, start: int, end: int) -> int:
+def _last_pause(text: str, start: int, end: int, found: Sequence[Table]) -> int:
     """The best place to cut in (start, end]: the last heading in the last 30 %, else the last paragraph in the last
-    20 %, the last sentence or line in the last 15 %, the last white space in the last 10 %, else `end`."""
+    20 %, in a table the end of a row, else the last sentence or line in the last 15 %, the last white space in the last
+    10 %, else `end`."""
+    table = table_at(found, end)
+    if table is not None and table.quoted:
+        # A CSV file has no headings, and its empty lines may stand within a cell.
+        return last_row(text, table, start, end) or _last_match(_WHITE_SPACE, text, start + (end - start) * 9 // 10, end) or end
     size = end - start
     if heading := _last_match(_HEADING, text, start + size * 7 // 10, end):
         return heading
     late = start + size * 8 // 10
     # One character more is looked at, so that a pause right at `end` is seen.
     if cut := _last_cut(paragraph_spans(text[late : end + 1]), late, end):
+        return cut
+    if table is not None and (cut := last_row(text, table, start, end)):
         return cut
     late = start + size * 85 // 100
     tail = text[late : end + 1]

@@ -11,14 +11,18 @@ NOTHING = "(none)"
 
 
 def show_shard(shard: ShardText) -> str:
-    """Every section under a header with title and page; the title is left out where the text itself begins with it."""
+    """Every section under a header with title and page; the title is left out where the text itself begins with it.
+
+    A table that goes on has its header above its rows again.
+    """
     parts = []
     for section in shard.sections:
         page = f", page {section.page}" if section.page is not None else ""
         shown = section.start == 0 and bool(section.title) and section.text.startswith(section.title)
         title = "" if shown else f": {section.title or section.document}"
         part = f" (continued at {section.start})" if section.start else ""
-        parts.append(f"[Document{title}{page}{part}]\n{section.text.rstrip()}")
+        head = f"{section.head.rstrip()}\n" if section.head else ""
+        parts.append(f"[Document{title}{page}{part}]\n{head}{section.text.rstrip()}")
     return "\n\n".join(parts)
 
 

@@ -175,7 +175,7 @@ def test_html_gives_its_text_and_title(tmp_path: Path) -> None:
     )
     document = only(tmp_path / "a.html")
     assert document.title == "The Title"
-    assert document.text == "## Head\n\nOne bold\nline & more\n\n- a\n- b\n\nk | v\n1 | 2\n\nx\n  y\n"
+    assert document.text == "## Head\n\nOne bold\nline & more\n\n- a\n- b\n\n| k | v |\n| --- | --- |\n| 1 | 2 |\n\nx\n  y\n"
 
 
 def test_a_pdf_has_pages(tmp_path: Path) -> None:

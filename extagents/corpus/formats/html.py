@@ -1,9 +1,11 @@
-"""The readable text of an HTML page: headings marked, blocks apart, tables a row a line, scripts and navigation left out."""
+"""The readable text of an HTML page: headings marked, blocks apart, tables as Markdown, scripts and navigation left out."""
 
 from __future__ import annotations
 
 import re
 from typing import Any
+
+from extagents.corpus.formats.markdown import table as markdown_table
 
 _LEFT_OUT = frozenset(
     tag
@@ -22,6 +24,8 @@ _BLOCKS = frozenset(
     for tag in line.split()
 )
 _LINES = frozenset(("li", "tr", "dt", "dd", "br"))
+_MOST_CELL = 1_000  # characters: what holds more is laid out in a table, and is none
+_MOST_SPAN = 100
 _SPACE = re.compile(r"[^\S\u00a0]+")
 
 
@@ -67,6 +71,9 @@ def _parts(body: Any) -> list[str]:
             continue
         if tag in _LEFT_OUT or tag == "-comment":
             continue
+        if tag == "table" and (text := _table(node)):
+            parts.append(f"\n\n{text}\n\n")
+            continue
         if tag in _BLOCKS:
             parts.append("\n\n" + ("#" * int(tag[1]) + " " if tag[0] == "h" and tag[1].isdigit() else ""))
         elif tag in _LINES:
@@ -84,6 +91,44 @@ def _parts(body: Any) -> list[str]:
             child = child.next
         stack.extend((child, False, verbatim or tag == "pre") for child in reversed(children))
     return parts
+
+
+def _table(node: Any) -> str:
+    """A table of data as Markdown; "" for one that only lays a page out: nested, of one row or column, or with long cells."""
+    if node.css_first("table table") is not None or node.attributes.get("role") in ("presentation", "none"):
+        return ""
+    rows: list[list[str]] = []
+    open_cells: dict[int, int] = {}  # columns that a cell above reaches down into, and how many rows further
+    for line in node.css("tr"):
+        cells: list[str] = []
+        for cell in line.iter():
+            if cell.tag not in ("td", "th"):
+                continue
+            while open_cells.get(len(cells), 0) > 0:
+                open_cells[len(cells)] -= 1
+                cells.append("")
+            text = "".join(_parts(cell)).removesuffix(" | ")
+            if len(text) > _MOST_CELL:
+                return ""
+            down = _span(cell, "rowspan") - 1
+            for place in range(_span(cell, "colspan")):
+                if down:
+                    open_cells[len(cells)] = down
+                cells.append("" if place else re.sub(r"(?m)^#{1,6} ", "", text))
+        while open_cells.get(len(cells), 0) > 0:
+            open_cells[len(cells)] -= 1
+            cells.append("")
+        rows.append(cells)
+    if len(rows) < 2 or max(sum(1 for text in cells if text.strip()) for cells in rows) < 2:
+        return ""
+    caption = node.css_first("caption")
+    above = _SPACE.sub(" ", caption.text()).strip() if caption is not None else ""
+    return f"{above}\n\n{markdown_table(rows)}".strip()
+
+
+def _span(cell: Any, name: str) -> int:
+    said = (cell.attributes.get(name) or "1").strip()
+    return min(max(int(said), 1), _MOST_SPAN) if said.isascii() and said.isdigit() else 1
 
 
 def _new_line(parts: list[str]) -> None:
