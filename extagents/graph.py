@@ -22,6 +22,7 @@ from langgraph.types import Send
 
 from extagents import affording, events, journal
 from extagents.agents import planner
+from extagents.agents.calls import gather
 from extagents.agents.reasoner import Ladder
 from extagents.answers import expected_type, same
 from extagents.background import background
@@ -72,10 +73,11 @@ class State(TypedDict, total=False):
 
 
 class Lane(TypedDict):
-    """What a reader lane is started with."""
+    """What a reader lane is started with; `lanes` are those that it stands for where steps run on threads."""
 
     workspace: str
     lane: int
+    lanes: int
 
 
 class Host(Protocol):
@@ -98,6 +100,10 @@ class Host(Protocol):
         ...
 
 
+# Whether the graph's steps run on threads (`invoke`): of those there are few, and a lane must not need one of its own.
+_on_threads: contextvars.ContextVar[bool] = contextvars.ContextVar("on_threads", default=False)
+
+
 class Step(Runnable[Any, Any]):
     """A node or a branch, for `ainvoke` in any loop and for `invoke` in any thread."""
 
@@ -109,7 +115,11 @@ class Step(Runnable[Any, Any]):
         return await self._work(input, config or {})
 
     def invoke(self, input: Any, config: RunnableConfig | None = None, **_: Any) -> Any:
-        return background.wait(lambda: self._work(input, config or {}))
+        token = _on_threads.set(True)
+        try:
+            return background.wait(lambda: self._work(input, config or {}))
+        finally:
+            _on_threads.reset(token)
 
 
 def run_name(step: str, *asked: str) -> str | None:
@@ -165,7 +175,10 @@ def build(host: Host) -> CompiledStateGraph[State, Any, State, State]:
         return {}
 
     async def read_node(lane: Lane, _: RunnableConfig) -> State:
-        await at_work(lane["workspace"], Workspace.read_lane)
+        async def work(workspace: Workspace) -> None:
+            await gather([asyncio.ensure_future(workspace.read_lane()) for _ in range(lane["lanes"])])
+
+        await at_work(lane["workspace"], work)
         return {}
 
     async def reason_node(state: State, _: RunnableConfig) -> State:
@@ -198,7 +211,9 @@ def build(host: Host) -> CompiledStateGraph[State, Any, State, State]:
     def next_step(workspace: Workspace) -> list[Send] | str:
         while (wave := next_wave(workspace)) is not None:
             if lanes := workspace.start_wave(wave):
-                return [Send("read", {"workspace": workspace.key, "lane": lane}) for lane in range(lanes)]
+                if _on_threads.get():
+                    return [Send("read", {"workspace": workspace.key, "lane": 0, "lanes": lanes})]
+                return [Send("read", {"workspace": workspace.key, "lane": lane, "lanes": 1}) for lane in range(lanes)]
         return [Send(path, {"workspace": workspace.key}) for path in second_paths(workspace)] or "fuse"
 
     async def read_or_fuse(workspace: Workspace) -> list[Send] | str:

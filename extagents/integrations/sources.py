@@ -30,9 +30,10 @@ def readable(over: Any) -> Any:
         return over
     if _foreign(over):
         return documents_from([over])
-    if isinstance(over, Iterable):
-        return [_document(item) if _foreign(item) else item for item in over]
-    return over
+    if not isinstance(over, Iterable):
+        return over
+    items = over if isinstance(over, list | tuple) else list(over)
+    return [_document(item) if _foreign(item) else item for item in items] if any(map(_foreign, items)) else items
 
 
 def _foreign(item: Any) -> bool:

@@ -220,6 +220,10 @@ def test_a_batch_over_one_input_is_one_batch_of_the_coordinator(handbook, monkey
     monkeypatch.setattr(runnable.coordinator, "batch", watched)
     runnable.batch([LEAVE_QUESTION, OFFICE_QUESTION])
     assert seen == [[LEAVE_QUESTION, OFFICE_QUESTION]]
+    runnable.over = [LangChainDocument(page_content=LEAVE), LangChainDocument(page_content=TRAVEL)]
+    runnable.over = ExtAgentsRunnable(runnable.over).over
+    assert [answer.text for answer in runnable.batch([LEAVE_QUESTION, OFFICE_QUESTION])] == ["25 days", "Oskerby"]
+    assert seen.pop() == [LEAVE_QUESTION, OFFICE_QUESTION]
     runnable.batch([LEAVE_QUESTION, {"question": OFFICE_QUESTION, "over": "handbook/travel.md"}])
     assert len(seen) == 1  # inputs of their own: each by itself
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import operator
+import threading
 from pathlib import Path
 from typing import Annotated, Any, TypedDict
 
@@ -53,7 +54,7 @@ def node(team: Coordinator, **options: Any) -> Any:
 
 
 def asked(**more: Any) -> dict[str, Any]:
-    return {"my_question": world.QUESTION, "my_docs": world.documents(), **more}
+    return {"my_question": world.QUESTION, "my_docs": world.documents()} | more
 
 
 async def test_a_node_with_the_users_own_keys_blocking_and_awaited(team):
@@ -100,6 +101,33 @@ async def test_custom_and_update_streams_bring_events_and_steps(team, whole):
         assert all("ledger" not in str(update) for space, update in told["updates"] if space and "fuse" not in update)
     blocking = [event for mode, event in graph.stream(given, stream_mode=["custom", "updates"]) if mode == "custom"]
     assert whole or any(isinstance(event, events.ShardRead) for event in blocking)
+
+
+async def test_events_are_written_in_the_callers_own_thread(team, monkeypatch):
+    """A stream of LangGraph belongs to the loop that it is read in; the run goes on in another."""
+    threads: set[int] = set()
+    monkeypatch.setattr("extagents.graph.get_stream_writer", lambda: lambda event: threads.add(threading.get_ident()))
+    await shouting(team.graph(), Theirs, "answer").ainvoke({"question": world.QUESTION, "over": world.corpus()})
+    assert threads == {threading.get_ident()}
+
+
+@pytest.mark.parametrize("blocking", [True, False])
+async def test_as_many_read_at_a_time_as_may_however_few_threads_there_are(blocking):
+    reading, all_here = 0, asyncio.Event()
+
+    async def read(prompt: Any) -> Any:
+        nonlocal reading
+        reading += 1
+        if reading == 24:
+            all_here.set()
+        await asyncio.wait_for(all_here.wait(), 20)
+        return world.read(prompt)
+
+    options: dict[str, Any] = {"memory": "memory://", "window": 8_000, "shard_tokens": 450, "effort": "thorough"}
+    async with Coordinator(world.model(reader=read), concurrency=24, **options) as made:
+        graph, given = shouting(made.graph(), Theirs, "answer"), {"question": world.QUESTION, "over": world.corpus()}
+        result = await (asyncio.to_thread(graph.invoke, given) if blocking else graph.ainvoke(given))
+    assert result["shout"] == world.ANSWER.upper()
 
 
 async def test_events_come_while_the_run_goes_on(team):
@@ -205,7 +233,8 @@ async def test_a_step_done_again_asks_nothing_twice(tmp_path: Path, whole):
     assert not [call for call in again.calls if call.role == "planner"]
 
 
-async def test_a_step_whose_input_changed_meanwhile_is_done_anew(tmp_path: Path):
+@pytest.mark.parametrize("whole", [True, False])
+async def test_a_step_whose_input_changed_meanwhile_is_done_anew(tmp_path: Path, whole):
     memory, saver = f"sqlite:///{tmp_path / 'memory.db'}", InMemorySaver()
     folder = tmp_path / "docs"
     folder.mkdir()
@@ -214,10 +243,14 @@ async def test_a_step_whose_input_changed_meanwhile_is_done_anew(tmp_path: Path)
     failing = world.model(reasoner=lambda _: CallError("auth", "no key"), single=lambda _: CallError("auth", "no key"))
     for model in (failing, world.model()):
         async with Coordinator(model, memory=memory) as made:
-            graph = shouting(node(made, corpus=str(folder)), checkpointer=saver)
+            if whole:
+                graph = shouting(made.graph(), Theirs, "answer", checkpointer=saver)
+            else:
+                graph = shouting(node(made), checkpointer=saver)
             if model is failing:
+                given = {"question": world.QUESTION, "over": str(folder)} if whole else asked(my_docs=str(folder))
                 with pytest.raises(Exception, match="no key"):
-                    await graph.ainvoke({"my_question": world.QUESTION}, CONFIG)
+                    await graph.ainvoke(given, CONFIG)
                 (folder / "more.txt").write_text("One more page.", encoding="utf-8")
             else:
                 assert (await graph.ainvoke(None, CONFIG))["shout"] == world.ANSWER.upper()

@@ -111,9 +111,12 @@ def _turn(item: Any) -> Turn:
 
 @contextmanager
 def within(callbacks: Any) -> Iterator[None]:
-    """Inside, what is done belongs to the run of these callbacks, as in a Runnable."""
+    """Inside, what is done belongs to the run of these callbacks, as in a Runnable; without any, to the run that it is in."""
     from langchain_core.runnables.config import var_child_runnable_config
 
+    if callbacks is None:
+        yield
+        return
     before = var_child_runnable_config.get() or {}
     token = var_child_runnable_config.set({**before, "callbacks": callbacks})
     try:
