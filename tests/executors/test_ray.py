@@ -15,8 +15,10 @@ from sentinels import OTHER_KEY, form_in
 
 from extagents import Answer, Budget, Coordinator
 from extagents.background import background
+from extagents.cli import doctor
 from extagents.errors import ModelError, SettingsError
 from extagents.executors.ray import RayExecutor
+from extagents.settings import Settings
 from extagents.testing import FakeEndpoint, ScriptedModel
 from extagents.testing.endpoint import refusal, reply
 from extagents.types import Report
@@ -285,3 +287,28 @@ async def test_what_cannot_be_distributed_is_refused_before_anything_is_spent(
                 await away.aask(world.QUESTION, over=world.corpus(2))
         assert refused.value.hint
         assert not endpoint.requests
+
+
+def test_the_doctor_finds_the_cluster_and_leaves_it_as_it_was(ray_nodes: Any, memory_url: str) -> None:
+    settings = Settings(model="openai:fake", executor="ray", memory=memory_url)
+    [check] = doctor.executor(settings)
+    assert check.status == "ok"
+    assert "2 nodes with 2 CPUs" in check.detail
+    import ray
+
+    assert not ray.is_initialized()
+
+
+async def test_a_ray_that_the_program_has_begun_is_used_and_not_ended(ray_nodes: Any, memory_url: str) -> None:
+    import ray
+
+    ray.init(address=ray_nodes.address, _node_ip_address="127.0.0.1", log_to_driver=False, logging_level="ERROR")
+    try:
+        async with FakeEndpoint(answer) as endpoint:
+            async with team(endpoint, memory_url) as away:
+                answered = await away.aask(world.QUESTION, over=world.corpus(8))
+            assert answered.text == world.ANSWER
+            assert ray.is_initialized()
+            assert len(ray.nodes()) >= 2
+    finally:
+        ray.shutdown()
