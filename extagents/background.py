@@ -8,11 +8,19 @@ import contextlib
 import contextvars
 import os
 import threading
+import weakref
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Future, InvalidStateError
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 T = TypeVar("T")
+CLOSING_SECONDS = 2.0  # for what a program that ends has left open
+
+
+class Closable(Protocol):
+    """Something that holds sockets of the loop."""
+
+    async def aclose(self) -> None: ...
 
 
 class Background:
@@ -22,6 +30,7 @@ class Background:
         self._lock = threading.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._pid = 0
+        self._open: weakref.WeakSet[Closable] = weakref.WeakSet()
 
     @property
     def loop(self) -> asyncio.AbstractEventLoop:
@@ -44,10 +53,7 @@ class Background:
 
     def here(self) -> bool:
         """Whether the caller runs on the loop itself."""
-        try:
-            return asyncio.get_running_loop() is self._loop
-        except RuntimeError:
-            return False
+        return self._inside(self._loop)
 
     def submit(self, work: Callable[[], Coroutine[Any, Any, T]]) -> Future[T]:
         """Starts the coroutine on the loop, with the caller's context variables. Cancelling the future cancels the work."""
@@ -125,8 +131,12 @@ class Background:
             future.cancel()  # Ctrl-C in the waiting thread: nothing goes on spending behind its back
             raise
 
+    def keep(self, holder: Closable) -> None:
+        """Has the holder closed before the loop ends, if nobody did: a script may end without a word. Called on the loop."""
+        self._open.add(holder)
+
     def stop(self) -> None:
-        """Ends the loop; what still runs on it is cancelled first."""
+        """Ends the loop; what still runs on it is cancelled first, and what is open is closed."""
         with self._lock:
             loop, self._loop = self._loop, None
         if loop is None or self._pid != os.getpid() or loop.is_closed():
@@ -137,9 +147,23 @@ class Background:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+            left = [asyncio.ensure_future(holder.aclose()) for holder in list(self._open)]
+            if left:
+                await asyncio.wait(left, timeout=CLOSING_SECONDS)
+            ended.set()
             loop.stop()
 
+        ended, inside = threading.Event(), self._inside(loop)
         asyncio.run_coroutine_threadsafe(drain(), loop)
+        if not inside:
+            ended.wait(2 * CLOSING_SECONDS)
+
+    @staticmethod
+    def _inside(loop: asyncio.AbstractEventLoop | None) -> bool:
+        try:
+            return asyncio.get_running_loop() is loop
+        except RuntimeError:
+            return False
 
 
 def _safely(loop: asyncio.AbstractEventLoop, function: Callable[..., None], *arguments: Any) -> None:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from pydantic import BaseModel, SecretStr
 
+from extagents.background import background
 from extagents.errors import CallError, SettingsError
 from extagents.models.base import Completion, Finish, Load, ModelInfo, Prompt
 from extagents.models.failures import call_error, clean, message_of, status_of
@@ -197,6 +198,7 @@ class OpenAICompatible:
         if self._client is None or self._loop is not loop:
             self._client = asyncio.ensure_future(asyncio.to_thread(_client, self._url, self._key))
             self._loop = loop
+            background.keep(self)
         if self._client.done():
             return self._client.result()
         return await asyncio.shield(self._client)
