@@ -781,12 +781,20 @@ class Coordinator(Batches):
         return background.wait(work)
 
     def forget(self, run_id: str) -> bool:
-        """Deletes all that is stored under a run; False if there was nothing. Raises `RunBusy` while it is worked on."""
+        """Deletes all that is stored under a run, of a batch its questions' runs, too; False if there was nothing.
+
+        Raises `RunBusy` while it is worked on.
+        """
 
         async def work() -> bool:
             memory = await self._open_memory()
-            if (stored := await memory.load_run(run_id)) is not None:
+            stored = await memory.load_run(run_id)
+            if stored is not None:
                 await asyncio.to_thread(refuse_busy, stored)
+            if stored is not None and stored.manifest.request.get("goal") == "batch":
+                for record in await memory.list_runs():
+                    if record.manifest.request.get("batch") == run_id:
+                        await memory.forget_run(record.manifest.run)
             return await memory.forget_run(run_id)
 
         return background.wait(work)

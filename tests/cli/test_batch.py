@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+import extagents
 from extagents.cli.main import main
 
 TEXT = {
@@ -125,6 +126,8 @@ def test_a_batch_is_one_line_among_the_runs_and_is_not_resumed_there(folder: Pat
     assert "is a batch" in capsys.readouterr().err
     assert main(["runs", "show", "mine", "--memory", memory]) == 0
     assert main(["runs", "forget", "mine", "--memory", memory]) == 0
+    with extagents.Coordinator(memory=memory) as team:
+        assert team.runs() == []
 
 
 def test_ctrl_c_leaves_what_is_done_and_a_second_start_ends_it(folder: Path) -> None:
