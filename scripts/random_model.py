@@ -40,7 +40,9 @@ SHAPES: dict[str, dict[str, Any]] = {
 }
 END, START = "<|im_end|>", "<|im_start|>"
 TEMPLATE = (
-    "{% for message in messages %}{{ '<|im_start|>' + message['role'] + '\n' + message['content'] + '<|im_end|>\n' }}{% endfor %}"
+    "{% for message in messages %}"
+    "{{ '<|im_start|>' + message['role'] + '\n' + message['content'] + '<|im_end|>\n' }}"
+    "{% endfor %}"
     "{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"
 )
 ENDING = ('"', ",", "]", "}", '",', '"]', '"}', "],", "]}", "},", "}]")
