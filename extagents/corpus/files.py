@@ -8,14 +8,13 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from extagents.corpus.formats.base import SKIPPED_FOLDERS
+from extagents.corpus.formats.base import said as said
 from extagents.types import Unreadable
 
 if TYPE_CHECKING:
     from pathspec import GitIgnoreSpec
 
-SKIPPED_FOLDERS = frozenset(
-    {"node_modules", "site-packages", "dist-packages", "__pycache__", "__pypackages__", "CVS", "_darcs", "__MACOSX"}
-)
 _IGNORE_FILES = (".gitignore", ".ignore")
 _DEEPEST = 64
 
@@ -137,8 +136,3 @@ def _ignored(relative: str, rules: Sequence[tuple[str, GitIgnoreSpec]]) -> bool:
 def _printable(name: str) -> str:
     """File names that are no valid Unicode carry surrogates, which nothing later could write."""
     return name.replace(os.sep, "/").encode("utf-8", "replace").decode("utf-8")
-
-
-def said(error: OSError) -> str:
-    """What the operating system said, in a few words."""
-    return (error.strerror or type(error).__name__).lower()

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from extagents.corpus.files import said
 from extagents.corpus.formats import LARGEST_FILE, PACKED, Extracted, Refused, extract, refusal, unpacked_name
-from extagents.corpus.formats.base import Reading, Room
+from extagents.corpus.formats.base import Reading, Room, said
 from extagents.corpus.formats.packed import unpack
 
 

@@ -117,8 +117,13 @@ def extract(
     read: Callable[[str, bytes, Reading], Extracted] = importlib.import_module(f"{__name__}.{kind}").read
     try:
         extracted = read(name, data, reading)
-    except RecursionError as error:
-        raise Refused("damaged: nested too deep") from error
+    except (Refused, MemoryError, KeyboardInterrupt, SystemExit):
+        raise
+    except BaseException as error:
+        # Libraries raise anything on a damaged file, and one written in Rust raises what is no Exception.
+        if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
+            raise
+        raise Refused(f"damaged {suffix.removeprefix('.') or kind} file ({type(error).__name__})") from error
     records = [record for record in extracted.records if record.text.strip()]
     if not records and not extracted.unreadable:
         raise Refused("empty")

@@ -8,8 +8,7 @@ import zipfile
 import zlib
 from pathlib import PurePosixPath
 
-from extagents.corpus.files import SKIPPED_FOLDERS
-from extagents.corpus.formats.base import Extracted, Reading, Refused
+from extagents.corpus.formats.base import SKIPPED_FOLDERS, Extracted, Reading, Refused
 from extagents.corpus.formats.nested import Members
 from extagents.corpus.formats.text import sound
 from extagents.corpus.formats.zipped import ENCRYPTED, member, member_name, open_zip

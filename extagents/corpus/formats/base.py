@@ -9,6 +9,11 @@ LARGEST_FILE = 1 << 30
 
 MOST_MEMBERS = 100_000
 DEEPEST = 4
+SKIPPED_FOLDERS = frozenset(
+    {"node_modules", "site-packages", "dist-packages", "__pycache__", "__pypackages__", "CVS", "_darcs", "__MACOSX"}
+)
+"""What neither a folder's reading nor an archive's looks into."""
+
 _BOMB_RATIO = 200
 _BOMB_FROM = 32 << 20
 
@@ -75,3 +80,8 @@ class Reading(NamedTuple):
     text_field: str | None = None
     title_field: str | None = None
     depth: int = 0
+
+
+def said(error: OSError) -> str:
+    """What the operating system said, in a few words."""
+    return (error.strerror or type(error).__name__).lower()
