@@ -42,11 +42,11 @@ def answer_card(answer: Answer) -> str:
     names = names_of(answer.citations, of=answer.answer)
     cited = [reference(number, *pair) for number, pair in enumerate(zip(answer.citations, names, strict=True), start=1)]
     if cited:
-        parts.append(tagged("ol", "".join(cited[:FIRST]), kind="list"))
+        parts.append(tagged("ul", "".join(cited[:FIRST]), kind="list"))
     if more := cited[FIRST:MOST_CITED]:
         head = f"{len(cited) - FIRST:,} more citations" if len(cited) > FIRST + 1 else "1 more citation"
         left = f'<p class="xa-dim">and {len(cited) - MOST_CITED:,} more</p>' if len(cited) > MOST_CITED else ""
-        parts.append(opening(head, tagged("ol", "".join(more), kind="list") + left))
+        parts.append(opening(head, tagged("ul", "".join(more), kind="list") + left))
     if len(answer.candidates) > 1 or (answer.candidates and not answer.answered):
         rows = [[text(one.path), foreign(one.answer, 400), f"{one.confidence:.2f}"] for one in answer.candidates]
         parts.append(opening(count(len(rows), "candidate"), table(("path", "answer", "confidence"), rows, numbers=(2,))))
@@ -63,7 +63,7 @@ def _head(answer: Answer) -> str:
     said = ["<strong>Answer</strong>", _confidence(answer), tagged("span", text(answer.kind.replace("_", " ")))]
     if answer.partial:
         said.append(tagged("span", "partial", kind="warn"))
-    return tagged("div", "".join(said), kind="head")
+    return tagged("div", " ".join(said), kind="head")
 
 
 def _confidence(answer: Answer) -> str:
@@ -85,7 +85,9 @@ def _said(answer: Answer) -> str:
     if answer.kind == "summary":
         return tagged("div", written(answer.answer, names), kind="long")
     kind = "answer" if len(answer.answer) <= 200 else "long"
-    return "".join(f'<p class="xa-{kind}" dir="auto">{text(one)}</p>' for one in answer.answer.split("\n\n"))
+    shown = [text(one) for one in answer.answer.split("\n\n")]
+    shown = [tagged("strong", one) for one in shown] if kind == "answer" else shown
+    return "".join(f'<p class="xa-{kind}" dir="auto">{one}</p>' for one in shown)
 
 
 def _error(answer: Answer) -> Mapping[str, Any]:
@@ -153,7 +155,7 @@ class Answers:
             rows.append([f"{number}", question, _cell(answer), sure, _sources(answer)])
         more = len(self.given) - MOST_ROWS
         left = f'<p class="xa-dim">and {more:,} more</p>' if more > 0 else ""
-        head = tagged("div", f"<strong>Answers</strong><span>{text(self.summary)}</span>", kind="head")
+        head = tagged("div", f"<strong>Answers</strong> <span>{text(self.summary)}</span>", kind="head")
         told = dict.fromkeys(notice for answer in self.given if not _error(answer) for notice in answer.notices)
         shown = table(("", "question", "answer", "confidence", "from"), rows, numbers=(0, 3))
         return card(head, shown, left, figures(notices(list(told)[:FIRST])), label="Answers")
@@ -196,7 +198,7 @@ def _sources(answer: Answer) -> str:
 def compressed_card(context: Compressed) -> str:
     """Compressed context: how much is left of how much, the text, and where each stretch of it stands."""
     size = kept(context) if context.text else "nothing was found"
-    head = tagged("div", f"<strong>Compressed context</strong><span>{text(size)}</span>", kind="head")
+    head = tagged("div", f"<strong>Compressed context</strong> <span>{text(size)}</span>", kind="head")
     parts = [head]
     if context.text:
         shown = context.text[:MOST_SHOWN]
@@ -235,7 +237,7 @@ def estimate_card(estimate: Estimate) -> str:
     rows.append(row("output tokens", *map(tokens, estimate.output_tokens)))
     rows.append(row("cost", *(map(money, estimate.cost) if estimate.cost is not None else ("price unknown", "price unknown"))))
     over = f"{count(estimate.shards, 'shard')} · {tokens(estimate.tokens)} tokens · {estimate.packing}"
-    head = tagged("div", f"<strong>Estimate</strong><span>{text(over)}</span>", kind="head")
+    head = tagged("div", f"<strong>Estimate</strong> <span>{text(over)}</span>", kind="head")
     model = [("model", line(estimate.model, 200))] if estimate.model else []
     return card(head, table(("", "lowest", "highest"), rows, numbers=(1, 2)), figures(model), label="Estimate")
 
@@ -256,7 +258,7 @@ def corpus_card(
     size = f"{count(total, 'document')} · {tokens(tokens_)} tokens"
     if shards is not None:
         size += f" · {count(shards[0], 'shard')} of {tokens(shards[1])}"
-    parts = [tagged("div", f"<strong>Corpus</strong><span>{text(size)}</span>", kind="head")]
+    parts = [tagged("div", f"<strong>Corpus</strong> <span>{text(size)}</span>", kind="head")]
     rows = [[foreign(name, 80), foreign(title, 100), f"{length:,}"] for name, title, length in documents[:MOST_DOCUMENTS]]
     more = f'<p class="xa-dim">and {count(total - len(rows), "more document")}</p>' if total > len(rows) else ""
     parts.append(opening("documents", table(("document", "title", "characters"), rows, numbers=(2,)) + more))
@@ -283,7 +285,7 @@ def run_card(
     """A stored run: what was asked, how it stands, what it has cost, and what it ended with."""
     kind = {"done": "good", "failed": "bad"}.get(status, "warn")
     named = foreign(run, 120)
-    head = tagged("div", f"<strong>Run</strong><bdi>{named}</bdi>{tagged('span', text(status), kind=kind)}", kind="head")
+    head = tagged("div", f"<strong>Run</strong> <bdi>{named}</bdi> {tagged('span', text(status), kind=kind)}", kind="head")
     rows = [("question", foreign(question, 600)), ("reports", f"{reports:,}"), ("spent", text(used(usage)))]
     rows += [("shards", text(packing))] if packing else []
     rows += [("model", line(model, 200))] if model else []

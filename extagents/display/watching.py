@@ -204,7 +204,7 @@ def _told(state: RunState) -> str:
 
 def live_card(state: RunState) -> str:
     """Where a run stands, as a card."""
-    head = tagged("div", f"<strong>{text(state.title)}</strong><span>{text(state.time)}</span>", kind="head")
+    head = tagged("div", f"<strong>{text(state.title)}</strong> <span>{text(state.time)}</span>", kind="head")
     rows = []
     shown = ""
     if state.shards:

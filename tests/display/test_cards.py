@@ -133,6 +133,13 @@ def test_an_answer_shows_its_text_its_sources_what_was_read_and_what_it_cost() -
         assert words in page.text
 
 
+def test_a_page_that_drops_the_style_still_separates_the_words() -> None:
+    html = answer()._repr_html_()
+    shown = re.sub(r"<[^>]*>", "", re.sub(r"<style>.*?</style>", "", html))
+    assert "Answer confidence 0.91 lookup" in shown
+    assert "<strong>Ilse Brandt</strong>" in html
+
+
 def test_a_citation_opens_its_quote_within_its_context() -> None:
     html = answer()._repr_html_()
     assert "<details><summary>" in html
