@@ -7,6 +7,7 @@ import os
 import time
 from collections.abc import Iterable
 from hashlib import blake2b
+from importlib import import_module
 
 from pydantic import SecretStr
 
@@ -78,6 +79,9 @@ class ReaderActor:
                 hint="Give an address that means the same on every node.",
             )
         await model.describe()
+        if recipe.model.startswith("openai:"):
+            # The first reads come all at once, from several threads, and a library that two threads load is half there for one.
+            await asyncio.to_thread(import_module, "openai")
         self._memory = store
         self._gate = Gate({"default": model}, limiter=Limiter(recipe.concurrency), memory=store, timeout=recipe.timeout)
         return ""
