@@ -74,6 +74,7 @@ HEAVY = (
     "openai",
     "pydantic",
     "pypdf",
+    "ray",
     "redis",
     "rich",
     "selectolax",
