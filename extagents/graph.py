@@ -299,7 +299,8 @@ async def plan(workspace: Workspace) -> None:
     glance = corpus.documents[: 10 * GLANCE]
     titles = list(dict.fromkeys(document.title or document.id for document in glance))[:GLANCE]
     chinese = cjk_share("".join(document.text[:GLANCE_TEXT] for document in glance))
-    foreign = chinese < FEW_LETTERS if language_of(request.question) == "zh" else chinese > 1 - FEW_LETTERS
+    shares, asked_in = [cjk_share(document.text[:GLANCE_TEXT]) for document in glance], language_of(request.question)
+    foreign = all(share < FEW_LETTERS if asked_in == "zh" else share > 1 - FEW_LETTERS for share in shares)
     if foreign and workspace.gate.model("reader").name == "extractive":
         workspace.notice(OTHER_LANGUAGE)
     prompt = planner.plan_prompt(

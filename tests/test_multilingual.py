@@ -96,6 +96,7 @@ def test_the_language_of_prompts_is_that_of_the_question(question: str, language
     (CASES[1][0], CHINESE, True),
     (CASES[0][0], CHINESE, False),
     (CASES[1][0], ENGLISH, False),
+    (CASES[0][0], [*(Document(id=f"en-{n}", text="The office lists ropes. " * 20) for n in range(6)), *CHINESE], False),
 ])  # fmt: skip
 async def test_without_a_language_model_a_notice_says_that_the_languages_differ(
     question: str, documents: list[Document], foreign: bool

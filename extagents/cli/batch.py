@@ -90,7 +90,7 @@ def told(summary: BatchSummary, out: Path) -> list[str]:
     spent += [money(usage.cost), duration(summary.seconds)]
     lines = [
         f"{count(summary.questions, 'question')}: {', '.join(counts) or 'nothing to do'}",
-        " · ".join(spent),
+        *([" · ".join(spent)] if usage.calls else []),
         f"written: {out}",
     ]
     if summary.not_done or summary.partial or summary.failed:

@@ -286,7 +286,7 @@ def _show(checks: list[Check], ok: bool) -> None:
     ending = "Ready." if ok else "Not ready: mend what is marked ✗."
     if not is_terminal(sys.stdout):
         for check in checks:
-            write(f"{check.status:5} {check.name:16} {one_line(f'{check.detail}  {check.hint}', 500)}\n")
+            write(f"{check.status:5} {check.name:16} {one_line(' · '.join(filter(None, (check.detail, check.hint))), 500)}\n")
         write(ending.replace("✗", "fail") + "\n")
         return
     from rich.table import Table
