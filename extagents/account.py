@@ -238,7 +238,7 @@ class Account:
         return f"{self.run_id}:{name}"
 
     def covers(self, amount: Amount, *, keep: Amount) -> bool:
-        """Whether this process knows of nothing, here or in the parent, that would not leave room for `amount` beside `keep`."""
+        """Whether this process knows of nothing, here or above, that would not leave room for `amount` beside `keep`."""
         above = self.parent
         return self._room(amount, keep=keep) and (above is None or above.covers(amount, keep=above.keep.less(self.share)))
 

@@ -58,7 +58,9 @@ def _number(asked: str) -> int:
 def plan(prompt: Any) -> Plan:
     asked = prompt.inputs.question
     n = _number(asked)
-    return Plan(core=asked, instructions="", kind="multi_hop", answer_type="place", queries=[f"{name(n, 'cor')} Institute founder"])
+    return Plan(
+        core=asked, instructions="", kind="multi_hop", answer_type="place", queries=[f"{name(n, 'cor')} Institute founder"]
+    )
 
 
 def facts_for(asked: Any, text: str) -> tuple[list[ReportedFact], list[str]]:
