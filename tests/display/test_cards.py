@@ -35,7 +35,7 @@ TAGS = {
         "strong",
         "span",
         "p",
-        "ol",
+        "ul",
         "li",
         "details",
         "summary",
