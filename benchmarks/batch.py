@@ -2,10 +2,10 @@
 
     python benchmarks/batch.py --tools SIMULATOR_DIR --data DIR [--data DIR2] [--padding DIR] --json OUT.jsonl
 
-SIMULATOR_DIR holds `simllm.py`. The corpus is the set's own documents and so much of the padding that it has --tokens tokens,
-shuffled. A batch has one simulated GPU with its cache; so has every question that is asked alone (`--alone` of them, drawn from the
-batch's). OUT gets a line a batch and a line a question alone; what stands there is not run again. Tables: uncached input tokens a
-question (the share of a question asked alone), accuracy with Wilson's interval, and the paired difference.
+SIMULATOR_DIR holds `simllm.py`. The corpus is the set's own documents and so much of the padding that it has --tokens
+tokens, shuffled. A batch has one simulated GPU with its cache; so has every question that is asked alone (`--alone` of
+them, drawn from the batch's). OUT gets a line a batch and a line a question alone; what stands there is not run again. The
+table has uncached input tokens a question, accuracy with Wilson's interval, and the paired difference.
 """
 
 from __future__ import annotations
@@ -152,7 +152,8 @@ def report(rows: Sequence[Row]) -> str:
     """The table: a line a set, setting and profile, over its seeds."""
     lines = [
         "| data | setting | profile | seeds | uncached a question: batch / alone | ratio | calls a question: batch / alone "
-        "| accuracy: batch | batch − alone, same questions | wrong given: batch / alone | makespan a question, s: batch / alone |",
+        "| accuracy: batch | batch − alone, same questions | wrong given: batch / alone "
+        "| makespan a question, s: batch / alone |",
         "|---|---|---|---|---|---|---|---|---|---|---|",
     ]
     for data, setting, profile in dict.fromkeys((row["data"], row["setting"], row["profile"]) for row in rows):
@@ -171,7 +172,8 @@ def report(rows: Sequence[Row]) -> str:
         share = wilson(sum(rights) / len(rights), len(rights))
         wrong = sum(value for row in batches for value in row["wrong"].values()) / questions
         lines.append(
-            f"| {data} | {setting} | {profile} | {len(batches)} | {per['uncached_tokens']:,.0f} / {one['uncached_tokens']:,.0f} "
+            f"| {data} | {setting} | {profile} | {len(batches)} "
+            f"| {per['uncached_tokens']:,.0f} / {one['uncached_tokens']:,.0f} "
             f"| {per['uncached_tokens'] / one['uncached_tokens']:.3f} | {per['calls']:.1f} / {one['calls']:.1f} "
             f"| {share.mean:.3f} [{share.low:.3f}, {share.high:.3f}] | {difference} "
             f"| {wrong:.3f} / {sum(row['wrong'] for row in single) / len(single):.3f} "
