@@ -103,7 +103,7 @@ def archipelago(seed: int = 7, *, lines: int = 14) -> Archipelago:
     for island, town, builder, step in list(zip(ISLANDS, TOWNS, builders, built, strict=True))[:5]:
         home = born[builder]
         questions.append(Asked(f"Who built the lighthouse of {island}?", builder, (step,)))
-        steps = (step, _birth(builder, home))
+        steps: tuple[str, ...] = (step, _birth(builder, home))
         questions.append(Asked(f"In which town was the person born who built the lighthouse of {island}?", home, steps))
         steps = (_only_town(island, town), _founding(town, founded[town]))
         questions.append(Asked(f"Who founded the town on {island}?", founded[town], steps))
