@@ -47,7 +47,7 @@ bench: $(DEV_STAMP) ## the benchmarks that need no data
 	@$(BIN)/python benchmarks/memory.py
 
 docs: $(DEV_STAMP) ## build the site into site/
-	@NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
 	@echo "Open site/index.html"
 
 docs-serve: $(DEV_STAMP) ## serve the site while its pages are written
