@@ -1,4 +1,4 @@
-"""What tests of and with ExtAgents need: models that answer by script or fail on purpose, an endpoint on loopback, a world to ask about."""
+"""For tests of and with ExtAgents: models that answer by script or fail on purpose, endpoints on loopback, a made-up world."""
 
 from __future__ import annotations
 
