@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -23,12 +23,26 @@ def waiting(text: str, *, quiet: bool) -> Iterator[None]:
         yield
 
 
+@contextmanager
+def counting(text: str, *, quiet: bool) -> Iterator[Callable[[int, int], None]]:
+    """A bar on a terminal while files are read, given (files done, files in all); elsewhere nothing."""
+    if quiet or not is_terminal(sys.stderr):
+        yield lambda done, total: None
+        return
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console(sys.stderr), transient=True) as bar:
+        task = bar.add_task(text, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
 def load(paths: Sequence[str], *, quiet: bool) -> Corpus:
     """The corpus at the paths. What could not be read is said on stderr, one line a file."""
     from extagents.corpus.corpus import Corpus
 
-    with waiting("Reading the input …", quiet=quiet):
-        corpus = Corpus.load(list(paths))
+    with counting("Reading the input …", quiet=quiet) as on_progress:
+        corpus = Corpus.load(list(paths), on_progress=on_progress)
     if not quiet:
         for notice in corpus.notices:
             sys.stderr.write(f"notice: {one_line(notice, 2_000)}\n")
