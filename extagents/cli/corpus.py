@@ -60,8 +60,10 @@ def run(options: argparse.Namespace) -> int:
                 out.print(Text(f"  and {len(corpus.unreadable) - MOST_LISTED:,} more; --json lists them all", style="dim"))
     else:
         lines = [f"documents\t{found['documents']}"]
-        lines += [f"kind\t{one_line(kind, 100)}\t{number}" for kind, number in corpus.kinds.items()]
-        lines += [f"pages\t{found['pages']}", f"tokens\t{corpus.tokens}", f"shards\t{shards}"]
+        if len(corpus.kinds) > 1:
+            lines += [f"kind\t{one_line(kind, 100)}\t{number}" for kind, number in corpus.kinds.items()]
+        lines += [f"pages\t{found['pages']}"] if found["pages"] else []
+        lines += [f"tokens\t{corpus.tokens}", f"shards\t{shards}"]
         for unreadable in corpus.unreadable:
             lines.append(f"left out\t{one_line(unreadable.path, 2_000)}\t{one_line(unreadable.reason, 500)}")
         write("\n".join(lines) + "\n")
