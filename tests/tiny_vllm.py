@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import signal
 import socket
@@ -93,5 +94,10 @@ def shard(number: int, lines: int = 40) -> str:
 
 
 def engines() -> list[int]:
-    """The engine processes that this one has started."""
-    return [child.pid for child in psutil.Process().children(recursive=True) if child.name().startswith("VLLM::Engine")]
+    """The engine processes that this one has started and that live."""
+    found = []
+    for child in psutil.Process().children(recursive=True):
+        with contextlib.suppress(psutil.NoSuchProcess):
+            if child.name().startswith("VLLM::Engine") and child.status() != psutil.STATUS_ZOMBIE:
+                found.append(child.pid)
+    return found
