@@ -15,9 +15,11 @@ from sentinels import OTHER_KEY, form_in
 
 from extagents import Answer, Budget, Coordinator
 from extagents.background import background
+from extagents.budget import Amount
 from extagents.cli import doctor
 from extagents.errors import ModelError, SettingsError
 from extagents.executors.ray import RayExecutor
+from extagents.memory.open import open_memory
 from extagents.settings import Settings
 from extagents.testing import FakeEndpoint, ScriptedModel
 from extagents.testing.endpoint import refusal, reply
@@ -213,6 +215,42 @@ async def test_readers_on_all_nodes_together_never_exceed_the_budget(ray_nodes: 
         async with team(endpoint, "memory://", executor="local", budget=Budget(tokens=260_000, calls=100)) as here:
             same = await here.aask(world.QUESTION, over=corpus)
         assert read >= same.coverage.shards_read - 1  # what others hold is waited for, not given up
+
+
+async def test_readers_on_the_nodes_see_what_another_process_holds_of_the_budget(ray_nodes: Any, memory_url: str) -> None:
+    """The driver knows nothing of it: only what the readers themselves reserve in the memory keeps them within the budget."""
+    budget, elsewhere = Budget(calls=60), Amount(calls=40)
+    memory = open_memory(memory_url)
+    holds: list[asyncio.Task[bool]] = []
+
+    async def holding(body: dict[str, Any]) -> Any:
+        if role_of(body) == "reader" and not holds:
+            holds.append(asyncio.create_task(memory.reserve("shared", "elsewhere", elsewhere, budget)))
+        if holds:
+            assert await holds[0]
+        return answer(body)
+
+    try:
+        async with FakeEndpoint(holding) as endpoint, team(endpoint, memory_url, budget=budget, concurrency=4) as away:
+            found = await away.aask(world.QUESTION, over=world.corpus(), run="shared")
+            assert await holds[0]
+            assert found.stopped_by == "budget"
+            assert len(endpoint.requests) + elsewhere.calls <= 60
+    finally:
+        await memory.aclose()
+
+
+async def test_a_batch_reads_on_the_nodes_and_its_account_is_right(ray_nodes: Any, memory_url: str) -> None:
+    asked = [{"id": name, "question": world.QUESTION} for name in "abc"]
+    settings = Settings(read_cache=False)
+    async with FakeEndpoint(answer) as endpoint, team(endpoint, memory_url, settings=settings) as away:
+        answers = await away.abatch(asked, world.corpus(), budget=Budget(calls=5_000), questions_per_read=1, run="together")
+        record = await asyncio.to_thread(away.run, "together")
+        assert [one.text for one in answers] == [world.ANSWER] * 3
+        assert answers.summary.usage.calls == len(endpoint.requests) == sum(one.usage.calls for one in answers)
+        assert record is not None
+        assert record.spent == answers.summary.usage
+        assert sum(executor_of(away).reads.values()) == sum(readings(endpoint).values())
 
 
 async def test_an_interrupt_ends_the_reads_on_the_nodes_and_no_call_comes_after_it(ray_nodes: Any, memory_url: str) -> None:
