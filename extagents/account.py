@@ -242,6 +242,10 @@ class Account:
         above = self.parent
         return self._room(amount, keep=keep) and (above is None or above.covers(amount, keep=above.keep.less(self.share)))
 
+    def covers_alone(self, amount: Amount) -> bool:
+        """Whether this account itself leaves room for the amount, whatever the parent says."""
+        return self._room(amount, keep=Amount())
+
     def _room(self, amount: Amount, *, keep: Amount) -> bool:
         budget, used, held = self.budget, self._used, self._open
         return (

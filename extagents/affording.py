@@ -150,6 +150,10 @@ def room_to_plan(workspace: Workspace, planning: Amount, info: ModelInfo, *, fit
     if not any(account.covers(way, keep=Amount()) for way in ways):
         if account.usage.calls:
             return False
+        if account.parent is not None and any(account.covers_alone(way) for way in ways):
+            account.parent.exhausted = True  # the batch's budget has ended, not the question's
+            workspace.halt("budget")
+            return False
         local = workspace.gate.model("reader").local
         question, corpus, window = workspace.request.question, workspace.corpus, workspace.desk.window
         whole = estimate(question, corpus, settings, window, info, local=local, shared=workspace.shared)

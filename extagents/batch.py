@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import hashlib
+import json
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
-from extagents import affording, events
+from extagents import affording, events, journal
 from extagents.account import Account
 from extagents.agents.calls import Desk
-from extagents.budget import Budget
+from extagents.budget import Amount, Budget
 from extagents.cohort import Cohort, Membership
 from extagents.corpus.corpus import Corpus
-from extagents.errors import ExtAgentsError, ModelError, RunError, RunExists, StoreError
+from extagents.errors import BudgetTooSmall, ExtAgentsError, ModelError, RunError, RunExists, SettingsError, StoreError
 from extagents.memory.base import Manifest
 from extagents.memory.lease import Holding, hold
 from extagents.opening import KNOWN_IN_BATCH, load, window_of
@@ -24,8 +24,9 @@ from extagents.packing import IN_BATCH, PROMPT
 from extagents.prompts import language_of
 from extagents.questions import Question
 from extagents.request import paths_of
+from extagents.resuming import DECIDING, finished_with
 from extagents.trial import Trial
-from extagents.types import Answer, BatchProgress, BatchSummary, StoppedBy
+from extagents.types import Answer, BatchProgress, BatchSummary, Role, StoppedBy, Usage
 from extagents.workspace import Halted
 
 if TYPE_CHECKING:
@@ -36,7 +37,8 @@ WISHES = 50_000  # reads that a cohort may wait for at once, at most: each holds
 OWN_CORPORA = 8  # inputs of single questions that are open at a time
 LOCAL = 4  # questions at a time with a model that computes in this process
 KEPT = 0.25  # of the batch's budget, at most, that is kept for the answers of questions under way
-TROUBLES = 8  # questions in a row that the model or the memory failed, after which the batch is given up
+TROUBLES = 8  # questions in a row that the server or the memory failed, after which the batch is given up
+EVERYBODY = ("connection", "auth", "not_found", "rate_limit", "server", "timeout")  # failures that meet whoever asks
 LAST_MINUTE = 60.0  # seconds before the deadline at which reading ends, at most
 LAST_SHARE = 0.15  # of the seconds, at most
 LEAVE = 5.0  # seconds that calls under way may take when the batch is told to end
@@ -74,7 +76,8 @@ class Batch:
         self._pending = deque(questions)
         self._live: dict[asyncio.Task[Answer], Question] = {}
         self._cohorts: set[Cohort] = set()
-        self._corpora: dict[str, Corpus] = {}
+        self._own: dict[str, asyncio.Task[Corpus]] = {}  # inputs of single questions that are open
+        self._users: Counter[str] = Counter()
         self._counts = {"answered": 0, "unanswered": 0, "partial": 0, "failed": 0, "not_done": 0}
         self._questions = len(questions)
         self._reads = 0
@@ -82,6 +85,9 @@ class Batch:
         self._troubled: list[tuple[Question, ExtAgentsError]] = []
         self._well = False
         self._account = Account(name, budget)
+        self._before = Usage()
+        self._parts: dict[str, tuple[str, int]] = {}
+        self._corpus: Corpus | None = None
         self._trial = Trial(size=1, decided=True)
 
     @property
@@ -97,7 +103,7 @@ class Batch:
             failed=counts["failed"],
             under_way=len(self._live),
             reads=self._reads,
-            usage=self._account.usage,
+            usage=_less(self._account.usage, self._before),
             seconds=passed,
             seconds_left=passed * (self._questions - done) / done if done else None,
         )
@@ -119,38 +125,67 @@ class Batch:
         holding = await hold(self._memory, self.name, self._settings.lease_seconds)
         holding.keep(self.stop)
         try:
-            with contextlib.suppress(Halted):  # told to end before it began
-                await self._open(holding)
+            if await self._opened(holding):
                 await self._go()
-            self._skip()
+            await self._skip()
             return await self._close(holding)
         finally:
             await asyncio.shield(holding.give_back())
+
+    async def _opened(self, holding: Holding) -> bool:
+        """Opens what all questions need; False where the batch was told to end, or its time was up, before that was done."""
+        seconds = self._budget.seconds
+        self._deadline = None if seconds is None else self._started + seconds
+        last = 0.0 if seconds is None else min(LAST_MINUTE, LAST_SHARE * seconds)
+        self._reading_ends = None if self._deadline is None else self._deadline - last
+        opening, task = asyncio.ensure_future(self._open(holding)), asyncio.current_task()
+        self._team._asking.add(opening)
+        try:
+            async with asyncio.timeout_at(self._deadline):  # a server may hang when it is asked what it serves
+                await opening
+        except TimeoutError:
+            self.stop("deadline")
+        except Halted as halted:
+            self.stop(halted.stopped_by)
+        except asyncio.CancelledError:
+            if self._team._interrupts == self._seen or (task is not None and task.cancelling()):
+                raise
+            self.stop()
+        finally:
+            self._team._asking.discard(opening)
+        return self.stopped_by is None
 
     async def _open(self, holding: Holding) -> None:
         memory, settings = self._memory, self._settings
         stored = await memory.load_run(self.name)
         if stored is not None and stored.manifest.request.get("goal") != "batch":
             raise RunExists(f"The run named {self.name!r} is no batch.", hint="Choose another name.", run_id=self.name)
-        seconds = self._budget.seconds
-        self._deadline = None if seconds is None else self._started + seconds
-        last = 0.0 if seconds is None else min(LAST_MINUTE, LAST_SHARE * seconds)
-        self._reading_ends = None if self._deadline is None else self._deadline - last
+        spent = await memory.spent(self.name)
+        if stored is not None and stored.status == "done":  # what an earlier batch of this name spent is settled
+            self._before = spent
         self._account = Account(
             self.name,
-            self._budget,
+            _beyond(self._budget, self._before),
             memory=memory,
             deadline=self._deadline,
-            spent=await memory.spent(self.name),
+            spent=spent,
             answered=await memory.journal(self.name),
             fence=holding.token,
         )
+        for key, body in self._account.answered.items():
+            self._parts.update({part: (key, place) for place, part in enumerate(journal.parts_of(body))})
         self._gate = await self._team._open_gate()
+        for role in get_args(Role):
+            self._gate.affirm_prices(role, await self._gate.describe(role), self._budget)
+        await self._team._open_executor(self._gate)
         info = await self._gate.describe("reader")
         window, _ = await window_of(self._gate, settings)
         self._local = self._gate.model("reader").local
         self._info = info
         self._corpus = None if self._over is None else await self._load(self._over)
+        deciding = {name: value for name, value in settings.model_dump(mode="json").items() if name in DECIDING}
+        names = {role: model.name for role, model in self._gate.models.items()}
+        self._form = json.dumps([deciding, names], sort_keys=True)
         first = next((question.text for question in self._pending if question.text), "")
         desk = Desk(
             gate=self._gate,
@@ -185,7 +220,7 @@ class Batch:
     async def _go(self) -> None:
         try:
             while True:
-                await self._admit()
+                self._admit()
                 if not self._live:
                     break
                 left = None if self._deadline is None else max(0.0, self._deadline - time.monotonic())
@@ -196,9 +231,10 @@ class Batch:
                 for task in done:
                     self._take(self._live.pop(task), task)
         finally:
-            for task in self._live:
-                task.cancel()
-            await asyncio.gather(*self._live, return_exceptions=True)
+            open_still: list[asyncio.Task[Any]] = [*self._live, *self._own.values()]
+            for one in open_still:
+                one.cancel()
+            await asyncio.gather(*open_still, return_exceptions=True)
             await asyncio.gather(*(cohort.aclose() for cohort in self._cohorts))
         if self._troubled and not self._well:
             raise self._troubled[0][1]
@@ -206,7 +242,7 @@ class Batch:
 
     # ------------------------------------------------------------------ who is asked next
 
-    async def _admit(self) -> None:
+    def _admit(self) -> None:
         """Lets the next questions in, once few are left of those before them."""
         while self._pending and self.stopped_by is None:
             if self._team._interrupts != self._seen:
@@ -220,7 +256,8 @@ class Batch:
                 if not self._live:
                     self.stopped_by = "budget"
                 return
-            await self._begin(1 if self._local else limit)
+            if not self._begin(1 if self._local else limit):
+                return
 
     def _most(self) -> int:
         """How many questions move together: fewer over a large input, or where the budget is kept for few answers only."""
@@ -232,68 +269,83 @@ class Batch:
                 most = min(most, int(KEPT * limit / kept))
         return max(1, most)
 
-    async def _begin(self, most: int) -> None:
-        """Begins the next questions as one cohort."""
-        chosen: list[tuple[Question, Corpus | None, str, ExtAgentsError | None]] = []
-        own: set[str] = set()
+    def _begin(self, most: int) -> int:
+        """Begins the next questions as one cohort; how many. Few inputs of single questions are open at a time."""
+        chosen: list[tuple[Question, str, str]] = []
         while self._pending and len(chosen) < most:
-            question = self._pending[0]
-            corpus = self._corpus
-            problem: ExtAgentsError | None = question.problem
-            if question.over is not None:
-                place = str(question.over)
-                if place not in own and len(own) >= OWN_CORPORA:
-                    break
-                own.add(place)
-                try:
-                    corpus = self._corpora[place] = self._corpora.get(place) or await self._load(question.over)
-                except ExtAgentsError as error:
-                    problem = error
-            self._pending.popleft()
-            chosen.append((question, corpus, self._run_of(question, corpus), problem))
+            place = _place(self._pending[0].over)
+            if place and place not in self._users and len(self._users) >= OWN_CORPORA:
+                break
+            question = self._pending.popleft()
+            if place:
+                self._users[place] += 1
+            chosen.append((question, place, self._run_of(question, place)))
         reading = self._settings.strategy not in ("iterative", "single") and not self._local
-        cohort = Cohort(self._account, self._trial, self._settings.concurrency, self._keep) if reading else None
-        if cohort is not None:
+        cohort = None
+        if reading and chosen:
+            cohort = Cohort(self._account, self._trial, self._settings.concurrency, self._keep, self._parts)
             self._cohorts.add(cohort)
-            cohort.expect(run for _, corpus, run, problem in chosen if problem is None and corpus is not None)
-        corpora = [id(corpus) for _, corpus, _, _ in chosen]
-        for question, corpus, run, problem in chosen:
+            cohort.expect(run for _, _, run in chosen)
+        places = Counter(place for _, place, _ in chosen)
+        for question, place, run in chosen:
             member = Membership(
                 batch=self.name,
                 account=self._account,
                 share=self._share,
                 cohort=cohort,
-                shared=corpus is self._corpus or corpora.count(id(corpus)) > 1,
+                shared=not place or places[place] > 1,
                 deadline=self._deadline,
                 reading_ends=self._reading_ends,
             )
             self._account.keep = self._account.keep + self._share
-            self._live[asyncio.create_task(self._ask(question, corpus, run, member, problem))] = question
-        used = {str(question.over) for question, _, _, _ in chosen}
-        self._corpora = {place: corpus for place, corpus in self._corpora.items() if place in used}
+            self._live[asyncio.create_task(self._ask(question, place, run, member))] = question
+        return len(chosen)
 
     async def _load(self, over: Any) -> Corpus:
         def halted() -> StoppedBy | None:
-            return "cancelled" if self._team._interrupts != self._seen else None
+            if self._team._interrupts != self._seen:
+                return "cancelled"
+            return "deadline" if self._deadline is not None and time.monotonic() >= self._deadline else None
 
         return await load(over, self._info, lambda event: None, halted=halted)
 
-    def _run_of(self, question: Question, corpus: Corpus | None) -> str:
-        """The name of the question's run: another input or another question under the same id is another run."""
-        read = "" if corpus is None else corpus.fingerprint
-        return f"{self.name}/{hashlib.blake2b(f'{question.key()} {read}'.encode(), digest_size=8).hexdigest()}"
+    def _run_of(self, question: Question, place: str) -> str:
+        """The name of the question's run: another input, model or setting, or another question of the same id, is another."""
+        read = place or ("" if self._corpus is None else self._corpus.fingerprint)
+        told = f"{question.key()} {read} {self._form}".encode("utf-8", "surrogatepass")
+        return f"{self.name}/{hashlib.blake2b(told, digest_size=8).hexdigest()}"
 
-    async def _ask(
-        self, question: Question, corpus: Corpus | None, run: str, member: Membership, problem: ExtAgentsError | None
-    ) -> Answer:
+    async def _ask(self, question: Question, place: str, run: str, member: Membership) -> Answer:
         try:
-            if problem is not None:
-                raise problem
+            if question.problem is not None:
+                raise question.problem
+            corpus = await self._input(question, place, run)
             return await self._team._answer(question.request(corpus, run), self._on_event, seen=self._seen, member=member)
+        except Halted as halted:
+            return self._nothing(partial=True, stopped_by=halted.stopped_by)
         finally:
             self._account.keep = self._account.keep.less(member.share)
+            if place:
+                self._users[place] -= 1
+                if self._users[place] == 0:
+                    del self._users[place]
+                    self._own.pop(place, None)
             if member.cohort is not None:
                 member.cohort.left(run)
+                if member.cohort.empty:
+                    self._cohorts.discard(member.cohort)
+
+    async def _input(self, question: Question, place: str, run: str) -> Corpus | None:
+        """What the question is asked over: the batch's input, or its own, loaded once for all who name it."""
+        if not place:
+            return self._corpus
+        if place not in self._own:
+            self._own[place] = asyncio.create_task(self._load(question.over))
+        corpus = await asyncio.shield(self._own[place])
+        stored = await self._memory.load_run(run)
+        if stored is not None and stored.manifest.corpus != corpus.fingerprint:
+            await self._memory.forget_run(run)  # what stands at that place now is another input
+        return corpus
 
     def _on_event(self, event: events.Event) -> None:
         if isinstance(event, events.ShardRead):
@@ -307,11 +359,14 @@ class Batch:
         if task.cancelled():
             return self._undone(question)
         error = task.exception()
-        if isinstance(error, (ModelError, StoreError)) and self.stopped_by is None:
+        everybodys = isinstance(error, StoreError) or (isinstance(error, ModelError) and error.kind in EVERYBODY)
+        if isinstance(error, RunError) and everybodys and self.stopped_by is None:
             self._troubled.append((question, error))
             if len(self._troubled) >= TROUBLES:
                 raise self._given_up(error)
             return None
+        if isinstance(error, SettingsError) and not isinstance(error, BudgetTooSmall):
+            raise error  # as wrong for every other question
         if isinstance(error, ExtAgentsError):
             return self._undone(question) if self.stopped_by is not None else self._failed(question, error)
         if error is not None:
@@ -363,9 +418,20 @@ class Batch:
         strategy = self._settings.strategy
         return Answer(answer="", answered=False, confidence=0.0, kind="lookup", strategy=strategy, **told)
 
-    def _skip(self) -> None:
+    async def _skip(self) -> None:
+        """What is left is for a later start, but for questions that an earlier one has finished: they cost nothing."""
         while self._pending:
-            self._undone(self._pending.popleft())
+            question = self._pending.popleft()
+            finished = None
+            if question.problem is None and question.over is None and self._corpus is not None:
+                run = self._run_of(question, "")
+                stored = await self._memory.load_run(run)
+                finished = None if stored is None else finished_with(stored, question.request(self._corpus, run))
+            if isinstance(finished, Answer):
+                self._counts["answered" if finished.answered else "unanswered"] += 1
+                self._tell_result(question, finished, True)
+            else:
+                self._undone(question)
 
     def _tell(self, *, always: bool = False) -> None:
         now = time.monotonic()
@@ -380,7 +446,7 @@ class Batch:
         await self._memory.update_run(self.name, state=state, fence=self._holding.token)
 
     async def _close(self, holding: Holding) -> BatchSummary:
-        usage, counts = self._account.usage, self._counts
+        usage, counts = _less(self._account.usage, self._before), self._counts
         summary = BatchSummary(
             run=self.name,
             questions=self._questions,
@@ -395,3 +461,34 @@ class Batch:
         state = {"goal": "batch", "trial": self._trial.told(), "summary": summary.model_dump(mode="json")}
         await self._memory.update_run(self.name, status=status, state=state, fence=holding.token)
         return summary
+
+
+def _place(over: Any) -> str:
+    """What tells a question's own input from others; "" where it has none."""
+    if over is None:
+        return ""
+    paths = paths_of(over)
+    return f"object {id(over)}" if paths is None else "\0".join(paths)
+
+
+def _beyond(budget: Budget, before: Usage) -> Budget:
+    """The budget on top of what was spent before."""
+    told = Amount.of(before)
+    return Budget(
+        tokens=None if budget.tokens is None else budget.tokens + told.tokens,
+        cost=None if budget.cost is None else budget.cost + told.cost,
+        calls=None if budget.calls is None else budget.calls + told.calls,
+        seconds=budget.seconds,
+    )
+
+
+def _less(usage: Usage, before: Usage) -> Usage:
+    """The usage since then."""
+    return Usage(
+        calls=usage.calls - before.calls,
+        input_tokens=usage.input_tokens - before.input_tokens,
+        output_tokens=usage.output_tokens - before.output_tokens,
+        cached_tokens=usage.cached_tokens - before.cached_tokens,
+        retries=usage.retries - before.retries,
+        cost=None if usage.cost is None else usage.cost - (before.cost or 0.0),
+    )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import queue
 import uuid
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Iterable, Iterator, Mapping
@@ -22,6 +23,7 @@ Asked = Iterable[str | Mapping[str, Any]]
 PerRead = int | Literal["auto"]
 Told = tuple[Question, Answer, bool] | BatchProgress | BatchSummary
 MOST_PER_READ = 64
+logger = logging.getLogger("extagents")
 
 
 class Answers(list[Answer]):
@@ -160,6 +162,8 @@ class Batches:
         finally:
             if not future.done():
                 future.cancel()
+                while happened.get() is not None:  # until it has let go of everything
+                    pass
 
     async def _atold(
         self, asked: list[Question], over: Any, budget: Budget | None, questions_per_read: PerRead, run: str | None
@@ -206,6 +210,15 @@ class Batches:
             raise SettingsError(
                 f"{questions_per_read} questions cannot stand in one read.", hint=f'Give 1 to {MOST_PER_READ}, or "auto".'
             )
+
+        def progress(now: BatchProgress) -> None:
+            nonlocal on_progress
+            try:
+                on_progress(now)
+            except Exception:  # whoever only watches ends nothing
+                logger.exception("on_progress failed; it is told no more")
+                on_progress = _silent
+
         batch = Batch(
             team,
             asked,
@@ -214,7 +227,7 @@ class Batches:
             budget=budget or Budget(),
             questions_per_read=questions_per_read,
             on_result=on_result,
-            on_progress=on_progress,
+            on_progress=progress,
         )
         task = asyncio.current_task()
         assert task is not None

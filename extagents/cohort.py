@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -39,6 +39,7 @@ class Wish:
     job: ReadJob
     turn: asyncio.Future[Report | None]
     read: asyncio.Future[Report | None]
+    begun: bool = False
 
 
 @dataclass(slots=True)
@@ -70,6 +71,7 @@ class Membership:
 class Cohort:
     """Questions that move from superstep to superstep together. `most` reads are under way at a time.
 
+    `answered` are the parts of reads that an earlier part of the batch had answered: the key of the whole and the part's place.
     `account` is the batch's; `trial` says how many questions stand in a read, and is kept by `keep` when it has learnt more.
     """
 
@@ -77,6 +79,7 @@ class Cohort:
     trial: Trial
     most: int
     keep: Callable[[Trial], Coroutine[Any, Any, None]]
+    answered: Mapping[str, tuple[str, int]]
     _members: dict[str, int] = field(default_factory=dict)  # runs in the order of their questions
     _waits_for: dict[str, int] = field(default_factory=dict)  # reads that a run still waits for; none: it thinks
     _waiting: dict[int, Wish] = field(default_factory=dict)  # by the identity of their jobs
@@ -85,12 +88,6 @@ class Cohort:
     _firsts: dict[int, asyncio.Future[None]] = field(default_factory=dict)
     _task: asyncio.Task[None] | None = None
     _halted: bool = False
-    _answered: dict[str, tuple[str, int]] = field(default_factory=dict)  # of a read's part: its body's key and its place
-
-    def __post_init__(self) -> None:
-        for key, body in self.account.answered.items():
-            for place, part in enumerate(journal.parts_of(body)):
-                self._answered[part] = (key, place)
 
     # ------------------------------------------------------------------ what its questions tell it
 
@@ -119,9 +116,14 @@ class Cohort:
             self._waits_for[run] = 0
 
     def left(self, run: str) -> None:
-        """The run has ended: nobody waits for it any more."""
+        """The run reads no more: nobody waits for it."""
         if self._waits_for.pop(run, None) is not None:
             self._advance()
+
+    @property
+    def empty(self) -> bool:
+        """Whether all its runs have left."""
+        return not self._waits_for
 
     async def turn(self, workspace: Workspace, job: ReadJob) -> Report | None:
         """Waits until it is this read's turn. A report, if it was read together with others; None: read it alone now."""
@@ -153,10 +155,10 @@ class Cohort:
             first.set_result(None)
 
     def halt(self) -> None:
-        """No read gets its turn any more."""
+        """No read gets its turn any more; those under way may end."""
         self._halted = True
         for wish in (*self._waiting.values(), *self._turned.values()):
-            if not wish.turn.done():
+            if not wish.begun and not wish.turn.done():
                 wish.turn.set_exception(Stop())
 
     async def aclose(self) -> None:
@@ -165,6 +167,9 @@ class Cohort:
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
+        for wish in self._turned.values():
+            if not wish.turn.done():
+                wish.turn.set_exception(Stop())
 
     # ------------------------------------------------------------------ a superstep
 
@@ -197,7 +202,11 @@ class Cohort:
         # Every other superstep goes the other way round: what a small cache still holds is read first.
         order = list(shards)[::-1] if wave % 2 else list(shards)
         while not self.trial.decided:
-            compared = [units[0] for place in order if len(units := self._units(shards[place])) and len(units[0].wishes) > 1]
+            size = self.trial.size
+            first = [unit for place in order for unit in self._units(shards[place], size)[:1]]
+            compared = [unit for unit in first if len(unit.wishes) == size]
+            if not compared and self.trial.no_more_than(max((len(unit.wishes) for unit in first), default=0)):
+                continue
             if not compared:
                 break
             for unit in compared[:GROUPS]:
@@ -207,14 +216,14 @@ class Cohort:
             await self._send([[unit] for unit in compared[:GROUPS]])
             self.trial.judge()
             await self.keep(self.trial)
-        await self._send([self._units(shards[place]) for place in order if shards[place]])
+        size = self.trial.size if self.trial.decided else 1
+        await self._send([self._units(shards[place], size) for place in order if shards[place]])
 
-    def _units(self, wishes: Sequence[Wish]) -> list[Unit]:
-        """The wishes for one shard as reads: as many in each as the reader is able to, of one language."""
+    def _units(self, wishes: Sequence[Wish], size: int) -> list[Unit]:
+        """The wishes for one shard as reads of so many each, of one language."""
         units = []
         for language in ("en", "zh"):
             alike = [wish for wish in wishes if wish.workspace.desk.language == language]
-            size = self.trial.size
             units += [Unit(tuple(alike[start : start + size])) for start in range(0, len(alike), size)]
         return units
 
@@ -239,6 +248,8 @@ class Cohort:
 
     async def _read(self, unit: Unit) -> None:
         wishes = [wish for wish in unit.wishes if not wish.turn.done()]
+        for wish in wishes:
+            wish.begun = True
         together: list[Report | None] = [None] * len(wishes)
         if len(wishes) > 1:
             task = asyncio.create_task(self._together(wishes))
@@ -270,7 +281,8 @@ class Cohort:
         keys = tuple(journal.key_of(alone) for alone in prompts)
         nothing: list[Report | None] = [None] * len(wishes)
         try:
-            called = await gate.call(prompt, account, call_id=f"together:{wishes[0].job.wave}:{keys[0]}", parts=keys)
+            runs = "+".join(wish.job.run for wish in wishes)  # alike questions have alike prompts
+            called = await gate.call(prompt, account, call_id=f"together:{journal.key_of(prompt)}:{runs}", parts=keys)
         except (Stop, CallFailed, StoreError):
             return nothing  # each meets it by itself, or not at all
         shares = account.shares if any(share != Usage() for share in account.shares) else [Usage()] * len(wishes)
@@ -282,10 +294,10 @@ class Cohort:
 
     def _paid(self, wish: Wish) -> bool:
         """Whether an earlier part of the batch had this read answered together with others; its report is given then."""
-        if not self._answered or wish.turn.done():
+        if not self.answered or wish.turn.done():
             return False
         prompt, sources = wish.workspace.prepare(wish.job)
-        kept = self._answered.get(journal.key_of(prompt))
+        kept = self.answered.get(journal.key_of(prompt))
         if kept is None:
             return False
         key, place = kept

@@ -19,7 +19,7 @@ from tenacity import AsyncRetrying, RetryCallState, retry_if_exception
 
 from extagents import journal
 from extagents.account import Account, BudgetEnded, Closed, DeadlineEnded, Stop
-from extagents.budget import Amount
+from extagents.budget import Amount, Budget
 from extagents.errors import CallError, CallErrorKind, ModelError, SettingsError
 from extagents.limiter import Clock, Endpoint, Limiter, Place, Sleep
 from extagents.memory.base import Memory
@@ -170,6 +170,15 @@ class Gate:
             info = self._infos[id(model)] = await model.describe()
         return info
 
+    def affirm_prices(self, role: Role, info: ModelInfo, budget: Budget) -> None:
+        """Raises `SettingsError` where the budget is in USD and no price is known for the role's model."""
+        model = self.model(role)
+        if budget.cost is not None and info.prices is None and not model.local:
+            raise SettingsError(
+                f"A budget in USD is set, but no price is known for {model.name}.",
+                hint="Give its prices, or limit tokens (--max-tokens) or calls (--max-calls) instead.",
+            )
+
     def upper_bound(self, prompt: Prompt[Any]) -> Amount:
         """The most that one attempt of this call can cost. Its cost is 0 until `describe` has told the prices."""
         return Amount.of(self._bound(prompt, self.model(prompt.role)))
@@ -238,11 +247,9 @@ class Gate:
             account.memory = self.memory
         model = self.model(prompt.role)
         info = await self.describe(prompt.role)
-        if account.budget.cost is not None and info.prices is None and not model.local:
-            raise SettingsError(
-                f"A budget in USD is set, but no price is known for {model.name}.",
-                hint="Give its prices, or limit tokens (--max-tokens) or calls (--max-calls) instead.",
-            )
+        for payer in (account, account.parent):
+            if payer is not None:
+                self.affirm_prices(prompt.role, info, payer.budget)
         key = journal.key_of(prompt)
         if (kept := account.answered.get(key)) is not None:
             output, usage, answered_by = journal.replayed(kept, prompt.output)

@@ -6,17 +6,17 @@ import csv
 import hashlib
 import json
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from extagents.errors import InputError, SettingsError
 from extagents.request import Request, request_of
 
 FIELDS = ("id", "question", "over", "instructions", "history")
-LINES = (".jsonl", ".ndjson", ".json")
 PARQUET = (".parquet", ".pq")
+LONGEST = 64 << 20  # characters of a field in CSV
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,12 +47,14 @@ class Question:
 def questions_of(given: Iterable[Any]) -> list[Question]:
     """The questions given: texts, or mappings with question and maybe id, over, instructions and history.
 
-    An id is the place in the list, from 1, where none is given. One that cannot be asked has its `problem`. Raises `InputError`
-    for what is no list of questions, and for two questions of one id.
+    An id is the place in the list, from 1, where none is given ("3+" where another has that one). One that cannot be asked has
+    its `problem`. Raises `InputError` for what is no list of questions, and for two questions of one id.
     """
     if isinstance(given, (str, bytes, Mapping)):
         raise InputError("The questions are no list.", hint="Give a list of questions; one question is for `ask`.")
-    made = [_question(entry, number) for number, entry in enumerate(given, start=1)]
+    entries = list(given)
+    taken = {str(entry["id"]) for entry in entries if isinstance(entry, Mapping) and entry.get("id") not in (None, "")}
+    made = [_question(entry, number, taken) for number, entry in enumerate(entries, start=1)]
     if not made:
         raise InputError("There are no questions.", hint="Give at least one.")
     seen: dict[str, int] = {}
@@ -65,14 +67,17 @@ def questions_of(given: Iterable[Any]) -> list[Question]:
     return made
 
 
-def _question(entry: Any, number: int) -> Question:
+def _question(entry: Any, number: int, taken: Collection[str]) -> Question:
+    implicit = str(number)
+    while implicit in taken:
+        implicit += "+"
     if isinstance(entry, str):
         entry = {"question": entry}
     if not isinstance(entry, Mapping):
         problem = InputError(f"Question {number} is no text but {type(entry).__name__}.", hint='Give "…" or {"question": "…"}.')
-        return Question(str(number), "", problem=problem)
+        return Question(implicit, "", problem=problem)
     told = entry.get("id")
-    known = str(number) if told is None or told == "" else str(told)
+    known = implicit if told is None or told == "" else str(told).encode("utf-8", "replace").decode()
     text, instructions = entry.get("question"), entry.get("instructions") or ""
     history = entry.get("history") or ()
     over = entry.get("over") or None
@@ -103,9 +108,12 @@ def read_questions(path: Path) -> list[Question]:
         if suffix in PARQUET:
             entries = list(_parquet(path))
         elif suffix in (".csv", ".tsv"):
-            entries = list(_table(path.read_text(encoding="utf-8-sig"), path, "\t" if suffix == ".tsv" else ","))
+            with path.open(encoding="utf-8-sig", newline="") as file:
+                entries = list(_table(file, path, "\t" if suffix == ".tsv" else ","))
         else:
             entries = list(_lines(path.read_text(encoding="utf-8-sig")))
+    except csv.Error as error:
+        raise InputError(f"{path} cannot be read: {error}.", hint="Give CSV with a header.") from None
     except UnicodeDecodeError:
         raise InputError(f"{path} cannot be read: it is not UTF-8.", hint="Give JSONL, CSV or Parquet.") from None
     except OSError as error:
@@ -134,8 +142,9 @@ def _lines(text: str) -> Iterator[Any]:
                 yield None
 
 
-def _table(text: str, path: Path, delimiter: str) -> Iterator[dict[str, Any]]:
-    rows = csv.DictReader(text.splitlines(keepends=True), delimiter=delimiter)
+def _table(file: TextIO, path: Path, delimiter: str) -> Iterator[dict[str, Any]]:
+    csv.field_size_limit(LONGEST)
+    rows = csv.DictReader(file, delimiter=delimiter)
     names = {(name or "").strip().lower(): name for name in rows.fieldnames or ()}
     if "question" not in names:
         raise InputError(

@@ -67,6 +67,15 @@ class Trial:
         else:
             self.size, self.decided = 1, True
 
+    def no_more_than(self, most: int) -> bool:
+        """Tries a smaller size where no more than so many questions want the same; whether there is one."""
+        smaller = [size for size in self._sizes if size <= most]
+        if not smaller:
+            return False
+        self.size, self._sizes = smaller[0], smaller[1:]
+        self.alone = self.found = self.strayed = self.groups = 0
+        return True
+
     def told(self) -> dict[str, int | bool]:
         """What the memory keeps of it."""
         counts = {"alone": self.alone, "found": self.found, "strayed": self.strayed, "groups": self.groups}

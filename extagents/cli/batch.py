@@ -71,12 +71,12 @@ def run(options: argparse.Namespace) -> int:
     if options.json:
         print_json(summary.model_dump(mode="json"))
     if not quiet:
-        for line in told(summary, out):
+        for line in told(summary, out if out.exists() else None):
             sys.stderr.write(safe(line) + "\n")
     return STOPPED if summary.not_done or summary.stopped_by is not None else DONE
 
 
-def told(summary: BatchSummary, out: Path) -> list[str]:
+def told(summary: BatchSummary, out: Path | None) -> list[str]:
     """How the batch went, in a few lines."""
     kinds = (
         ("before", "done before"), ("answered", "answered"), ("unanswered", "not answered by the input"),
@@ -91,7 +91,7 @@ def told(summary: BatchSummary, out: Path) -> list[str]:
     lines = [
         f"{count(summary.questions, 'question')}: {', '.join(counts) or 'nothing to do'}",
         *([" · ".join(spent)] if usage.calls else []),
-        f"written: {out}",
+        *([f"written: {out}"] if out is not None else []),
     ]
     if summary.not_done or summary.partial or summary.failed:
         why = {"budget": "the budget ended", "deadline": "the time was up", "cancelled": "it was told to stop", None: ""}

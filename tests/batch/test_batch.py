@@ -10,7 +10,7 @@ from typing import Any
 import crowd
 import pytest
 
-from extagents import BatchProgress, Budget, Coordinator, Document, InputError, ModelError, RunBusy, SettingsError
+from extagents import BatchProgress, Budget, Coordinator, Corpus, Document, InputError, ModelError, RunBusy, SettingsError
 from extagents.errors import CallError
 from extagents.testing import ScriptedModel
 from extagents.types import Reading, Readings
@@ -212,6 +212,148 @@ def test_where_nothing_works_the_batch_says_so_once() -> None:
     with team(ScriptedModel(fail)) as made:
         with pytest.raises(ModelError, match="refused"):
             made.batch(crowd.questions(range(COUNT)), over=CORPUS)
+
+
+def test_many_questions_that_fail_for_themselves_stop_no_other() -> None:
+    def judge(prompt: Any) -> Any:
+        withheld = crowd._number(prompt.inputs.question) < 9
+        return CallError("content_filter", "withheld") if withheld else crowd.judge(prompt)
+
+    corpus = crowd.corpus(12, documents=12, lines=12)
+    with team(crowd.model(reasoner=judge)) as made:
+        answers = made.batch(crowd.questions(range(12)), over=corpus)
+    assert [answer.answered for answer in answers] == [False] * 9 + [True] * 3
+    assert answers.summary.stopped_by is None
+
+
+def test_a_ceiling_in_usd_needs_prices_before_anything_is_asked() -> None:
+    model = crowd.model()
+    with team(model) as made, pytest.raises(SettingsError, match="no price is known"):
+        made.batch(crowd.questions(range(4)), CORPUS, budget=Budget(cost=0.5))
+    assert not model.calls
+
+
+def test_inputs_that_look_alike_are_not_taken_for_one_another() -> None:
+    given = []
+    for n in range(2):
+        text = " ".join(crowd.steps(n)).ljust(400, ".")
+        given.append({"question": crowd.question(n), "over": Corpus.load([Document(text=text, id="doc")], cache=False)})
+    with team(crowd.model(), strategy="fused") as made:
+        assert [answer.text for answer in made.batch(given)] == [crowd.answer(0), crowd.answer(1)]
+
+
+def test_questions_of_the_same_words_are_each_answered_and_counted() -> None:
+    model = crowd.model()
+    with team(model) as made:
+        asked = [{"id": str(n), "question": crowd.question(1)} for n in range(12)]
+        answers = made.batch(asked, CORPUS, budget=Budget(calls=5_000), questions_per_read=4)
+    assert {answer.text for answer in answers} == {crowd.answer(1)}
+    assert answers.summary.usage.calls == len(model.calls)
+
+
+def test_another_model_or_effort_asks_anew_under_the_same_name(tmp_path: Any) -> None:
+    memory = f"sqlite:///{tmp_path}/memory.db"
+    with team(crowd.model(name="one"), memory=memory) as made:
+        made.batch(crowd.questions(range(2)), CORPUS, run="ours")
+    for options in ({"name": "other"}, {"name": "one", "effort": "thorough"}):
+        model = crowd.model(name=options.pop("name"))
+        with team(model, memory=memory, **options) as made:
+            assert made.batch(crowd.questions(range(2)), CORPUS, run="ours").summary.answered == 2
+        assert model.calls
+
+
+def test_a_finished_batch_leaves_the_next_of_its_name_a_whole_budget(tmp_path: Any) -> None:
+    memory, used = f"sqlite:///{tmp_path}/memory.db", []
+    for day in range(3):
+        with team(crowd.model(), memory=memory) as made:
+            answers = made.batch(crowd.questions([3 * day]), CORPUS, budget=Budget(calls=60), run="daily")
+        assert [answer.text for answer in answers] == [crowd.answer(3 * day)]
+        used.append(answers.summary.usage.calls)
+    assert max(used) <= 60
+
+
+def test_what_is_finished_is_given_though_the_budget_is_used_up(tmp_path: Any) -> None:
+    memory = f"sqlite:///{tmp_path}/memory.db"
+    with team(crowd.model(), memory=memory) as made:
+        first = made.batch(crowd.questions(range(COUNT)), CORPUS, budget=Budget(calls=150), run="ours")
+    assert first.summary.stopped_by == "budget"
+    model = crowd.model()
+    with team(model, memory=memory) as made:
+        again = made.batch(crowd.questions(range(COUNT)), CORPUS, budget=Budget(calls=150), run="ours")
+    assert again.summary.answered >= first.summary.answered
+    assert again.summary.usage.calls <= 150
+
+
+async def test_an_interrupt_while_an_own_input_is_loaded_loses_no_question(
+    tmp_path: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from extagents import batch as module
+
+    made = team(crowd.model(), memory="memory://")
+    loads = 0
+    real = module.load
+
+    async def slow(*arguments: Any, **named: Any) -> Any:
+        nonlocal loads
+        loads += 1
+        if loads == 3:
+            made.interrupt()
+            await asyncio.sleep(0)
+        return await real(*arguments, **named)
+
+    monkeypatch.setattr(module, "load", slow)
+    given = [{"question": crowd.question(n), "over": [Document(text=" ".join(crowd.steps(n)), id=f"d{n}")]} for n in range(6)]
+    async with made:
+        answers = await made.abatch(given)
+    assert len(answers) == 6
+    assert answers.summary.stopped_by == "cancelled"
+    assert answers.summary.answered + answers.summary.not_done == 6
+
+
+async def test_an_interrupt_lets_a_read_of_several_under_way_end() -> None:
+    reached, held = asyncio.Event(), asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    async def read(prompt: Any) -> Any:
+        loop.call_soon_threadsafe(reached.set)
+        await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(held.wait(), loop))
+        return crowd.read(prompt)
+
+    model = crowd.model(reader=read)
+    async with team(model) as made:
+        under_way = asyncio.create_task(made.abatch(crowd.questions(range(4)), CORPUS, questions_per_read=4))
+        await reached.wait()
+        made.interrupt()
+        held.set()
+        answers = await under_way
+    assert answers.summary.stopped_by == "cancelled"
+    assert model.cancelled == 0
+
+
+def test_an_iterator_that_is_closed_has_let_go_of_the_batch(tmp_path: Any) -> None:
+    memory = f"sqlite:///{tmp_path}/memory.db"
+    with team(crowd.model(), memory=memory) as made:
+        coming = made.batch_as_completed(crowd.questions(range(4)), CORPUS, run="ours")
+        next(coming)
+        coming.close()
+        assert made.batch(crowd.questions(range(4)), CORPUS, run="ours").summary.answered == 4
+
+
+def test_whoever_only_watches_ends_nothing() -> None:
+    def broken(progress: BatchProgress) -> None:
+        raise ValueError("a user's mistake")
+
+    with team(crowd.model()) as made:
+        assert made.batch(crowd.questions(range(2)), CORPUS, on_progress=broken).summary.answered == 2
+
+
+def test_few_questions_do_not_decide_for_more_than_they_could_try() -> None:
+    def read(prompt: Any) -> Any:
+        return crowd.read(prompt, overlooks=lambda place, count: count > 2 and place % 2 == 1)
+
+    with team(crowd.model(reader=read, window=32_000), effort="thorough", window=32_000) as made:
+        answers = made.batch(crowd.questions(range(2)), over=CORPUS)
+    assert answers.summary.questions_per_read <= 2
 
 
 def test_wrong_input_is_refused_before_anything_is_asked() -> None:

@@ -124,7 +124,7 @@ def test_a_file_of_something_else_is_not_touched(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="something else"):
         AnswersFile(path).__enter__()
     assert path.read_text("utf-8") == "my notes\nare dear to me\n"
-    with pytest.raises(InputError, match="folder"):
+    with pytest.raises(InputError, match="no plain file"):
         AnswersFile(tmp_path).__enter__()
     with pytest.raises(InputError, match="cannot be written"):
         AnswersFile(tmp_path / "no" / "folder" / "a.jsonl").__enter__()
@@ -159,3 +159,53 @@ def test_answers_are_written_to_parquet_and_gone_on_with(tmp_path: Path) -> None
     assert table.column("answer").to_pylist() == ["yes", "now"]
     assert json.loads(table.column("json").to_pylist()[1])["id"] == "b"
     assert os.listdir(tmp_path) == ["a.parquet"]
+
+
+def test_a_place_that_holds_something_else_is_left_as_it_is(tmp_path: Path) -> None:
+    for content in ('[{"my": "precious"}]', '{"id": "a", "gold": "x"}\n', "x"):
+        path = tmp_path / "other.json"
+        path.write_text(content, "utf-8")
+        with pytest.raises(InputError, match="something else"), AnswersFile(path):
+            pass
+        assert path.read_text("utf-8") == content
+
+
+def test_one_process_at_a_time_has_the_file_and_another_harms_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    with AnswersFile(path) as file:
+        with pytest.raises(InputError, match="Another process"), AnswersFile(path):
+            pass
+        file.put("a", answer("yes"))
+    assert [line["id"] for line in lines(path)] == ["a"]
+
+
+def test_better_lines_are_appended_and_each_id_has_one_in_the_end(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    with AnswersFile(path) as file:
+        for n in range(200):
+            file.put(str(n), answer("", error={"message": "no"}))
+    with AnswersFile(path) as file:
+        for n in range(200):
+            file.put(str(n), answer(f"now {n}"))
+        assert len(lines(path)) == 400
+    assert [line["answer"] for line in lines(path)] == [f"now {n}" for n in range(200)]
+
+
+def test_a_link_stays_a_link_and_rights_stay_as_they_were(tmp_path: Path) -> None:
+    real, link = tmp_path / "real.jsonl", tmp_path / "link.jsonl"
+    real.touch(0o600)
+    link.symlink_to(real)
+    for text in ("", "better"):
+        with AnswersFile(link) as file:
+            file.put("a", answer(text, partial=not text))
+    assert link.is_symlink()
+    assert real.stat().st_mode & 0o777 == 0o600
+    assert [line["answer"] for line in lines(real)] == ["better"]
+
+
+def test_odd_csv_ids_and_numbers_are_read(tmp_path: Path) -> None:
+    path = tmp_path / "q.csv"
+    path.write_text(f'id,question\n1,"Who is\u2028he?"\n2,"{"x" * 200_000}?"\n', "utf-8")
+    assert [(one.id, len(one.text)) for one in read_questions(path)] == [("1", 10), ("2", 200_001)]
+    (tmp_path / "q.jsonl").write_text('{"id": "2", "question": "a"}\nnonsense\n{"id": "\\ud800", "question": "b"}\n', "utf-8")
+    assert [one.id for one in read_questions(tmp_path / "q.jsonl")] == ["2", "2+", "?"]

@@ -219,7 +219,8 @@ NOT_COMPARED = ("usage", "seconds")
 
 
 def comparable(answer: dict[str, Any]) -> dict[str, Any]:
-    """The answer without what may differ between an undisturbed run and one that was killed, and without titles."""
+    """The answer without what may differ between an undisturbed run and one that was killed, and as it is printed."""
     kept = {name: value for name, value in answer.items() if name not in NOT_COMPARED}
-    citations = [{name: value for name, value in one.items() if name != "title"} for one in answer.get("citations", ())]
+    beside = ("title", "before", "after")  # stored with a citation, and no part of what is printed
+    citations = [{name: value for name, value in one.items() if name not in beside} for one in answer.get("citations", ())]
     return {**kept, "citations": citations}
