@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from extagents.corpus.index import Index
     from extagents.corpus.quotes import Located
 
+_MOST_TITLE = 300  # characters
 _REASONS_SHOWN = 3
 _DOCUMENTS_SHOWN = 8
 _RANKINGS_KEPT = 8
@@ -334,7 +335,8 @@ def _identified(documents: Iterable[Document]) -> tuple[Document, ...]:
             identity = next(other for n in range(2, len(taken) + 3) if (other := f"{identity}#{n}") not in taken)
         taken.add(identity)
         text = sound(document.text)
-        title = sound(document.title) or title_of(text, identity)
+        # On one line and of a title's length, whoever wrote it: it stands in prompts outside the text.
+        title = " ".join(sound(document.title).split())[:_MOST_TITLE] or title_of(text, identity)
         if (identity, title, text) != (document.id, document.title, document.text):
             document = document.model_copy(update={"id": identity, "title": title, "text": text})
         identified.append(document)

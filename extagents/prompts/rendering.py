@@ -8,6 +8,7 @@ from typing import Literal
 from extagents.types import Candidate, Fact, ReaderQuestion, ShardText, Turn
 
 NOTHING = "(none)"
+MOST_TITLE = 300  # characters
 
 
 def show_shard(shard: ShardText) -> str:
@@ -19,7 +20,7 @@ def show_shard(shard: ShardText) -> str:
     for section in shard.sections:
         page = f", page {section.page}" if section.page is not None else ""
         shown = section.start == 0 and bool(section.title) and section.text.startswith(section.title)
-        title = "" if shown else f": {section.title or section.document}"
+        title = "" if shown else f": {_name(section.title or section.document)}"
         part = f" (continued at {section.start})" if section.start else ""
         head = f"{section.head.rstrip()}\n" if section.head else ""
         parts.append(f"[Document{title}{page}{part}]\n{head}{section.text.rstrip()}")
@@ -30,7 +31,7 @@ def show_facts(facts: Sequence[Fact], *, claims: bool = True, quotes: bool = Tru
     """Numbered from 1, or by `numbers`: the claim, and under it the quote with its source; or one of the two alone."""
     lines = []
     for number, fact in zip(numbers or range(1, len(facts) + 1), facts, strict=True):
-        source = fact.title or fact.document
+        source = _name(fact.title or fact.document)
         page = f", page {fact.page}" if fact.page is not None else ""
         quote = f'"{one_line(fact.quote)}" ({source}{page})'
         lines.append(f"[{number}] {one_line(fact.claim) if claims else quote}")
@@ -77,6 +78,11 @@ def show_history(turns: Sequence[Turn]) -> str:
     if not turns:
         return ""
     return "# Conversation so far\n" + "\n".join(f"{turn.role}: {one_line(turn.content)}" for turn in turns) + "\n\n"
+
+
+def _name(text: str) -> str:
+    """A document's title or id as it stands in a prompt: on one line, and no longer than a title is."""
+    return one_line(text)[:MOST_TITLE]
 
 
 def one_line(text: str) -> str:

@@ -236,3 +236,9 @@ def test_progress_counts_files(folder: Path) -> None:
 
 def test_a_corpus_shows_what_it_is() -> None:
     assert repr(Corpus.load(towns(2), cache=False)).startswith("Corpus(2 documents, 9")
+
+
+def test_a_title_is_one_line_of_a_titles_length() -> None:
+    corpus = Corpus([Document(text="Some text.", title="Two\n\n# lines " + "and more " * 1_000)])
+    assert corpus.documents[0].title.startswith("Two # lines and more")
+    assert len(corpus.documents[0].title) == 300
