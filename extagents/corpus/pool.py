@@ -78,6 +78,8 @@ class Pool:
                 worker.kill()
         for thread in self._threads:
             thread.join()
+        for worker in list(self._running):
+            self._end(worker)
 
     def next(self, timeout: float) -> Done | None:
         """The next file that is done; None where none is after `timeout` seconds."""
@@ -106,7 +108,13 @@ class Pool:
                     if self._closed or not self._waiting:
                         return
                     place, file = self._waiting.pop()
-                outcome, worker = self._ask(file, worker)
+                outcome: Extracted | Refused
+                try:
+                    outcome, worker = self._ask(file, worker)
+                except BaseException as error:  # noqa: BLE001 - every file is answered for: the caller waits for it
+                    self._end(worker)
+                    worker = None
+                    outcome = Refused(f"could not be read ({type(error).__name__})", lasting=False)
                 self._done.put(Done(place, outcome))
         finally:
             self._end(worker)
@@ -117,8 +125,14 @@ class Pool:
         for _ in range(2):
             worker = worker or self._start()
             if worker is None:
+                if self._closed:
+                    break
                 return read_or_refuse(file.path, **self._options), None
-            outcome = worker.read(file.path, self._options, limit)
+            try:
+                outcome = worker.read(file.path, self._options, limit)
+            except BaseException:
+                self._end(worker)
+                raise
             if outcome is not None:
                 return outcome, worker
             overdue = worker.overdue
@@ -141,10 +155,7 @@ class Pool:
                 worker.kill()
         if worker.is_ready():
             return worker
-        closed = self._closed
         self._end(worker)
-        if closed:
-            raise SystemExit  # ends this thread alone
         return None
 
     def _end(self, worker: _Worker | None) -> None:
@@ -162,7 +173,8 @@ class _Worker:
     def __init__(self) -> None:
         paths = [os.path.abspath(path) for path in sys.path]
         self.process = subprocess.Popen(
-            [sys.executable, "-c", _PROGRAM, json.dumps(paths)],
+            # -P: what lies in the current folder (a json.py) is no part of the program.
+            [sys.executable, "-P", "-c", _PROGRAM, json.dumps(paths)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,

@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -177,6 +178,36 @@ def test_no_reader_outlives_the_process_that_asked(folder: Path, tmp_path: Path,
     finally:
         process.kill()
         process.wait()
+
+
+def test_nothing_in_the_current_folder_is_run(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    here = tmp_path / "here"
+    here.mkdir()
+    for name in ("json", "sys", "threading", "extagents"):
+        (here / f"{name}.py").write_text("open('ran', 'w').close()\n")
+    monkeypatch.chdir(here)
+    monkeypatch.setattr(sys, "path", [path for path in sys.path if path])
+    assert len(Corpus.load(folder, cache=False, workers=1)) == 12
+    assert not (here / "ran").exists()
+
+
+@pytest.mark.parametrize("error", [RuntimeError("can't start new thread"), RecursionError(), MemoryError(), SystemExit(1)])
+def test_a_failure_of_the_reading_itself_costs_its_file_alone(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, error: BaseException
+) -> None:
+    ask = pool._Worker.read
+
+    def failing(self: pool._Worker, path: Path, options: dict[str, Any], limit: float) -> Any:
+        if path.name == "3.pdf":
+            raise error
+        return ask(self, path, options, limit)
+
+    monkeypatch.setattr(pool._Worker, "read", failing)
+    corpus = Corpus.load(folder, cache=False, workers=1)
+    assert len(corpus) == 11
+    assert [(item.path, item.reason) for item in corpus.unreadable] == [
+        ("3.pdf", f"could not be read ({type(error).__name__})")
+    ]
 
 
 def test_the_largest_are_read_first() -> None:
