@@ -43,10 +43,10 @@ def load(
 ) -> Loaded:
     """Reads every file under the paths. `known` gives what a file held that was read before and has not changed.
 
-    PDFs, office files, books, mail and archives are read by `workers` other processes (one a core if None; 0 for none), the
-    rest here meanwhile. `on_read` gets what was read anew and will not change by itself. `on_progress` is called with (files
-    done, files in all), and again and again while it waits; what it raises ends the reading. `largest` is in bytes. Raises
-    nothing itself: reasons are in `unreadable`.
+    PDFs, office files, books, mail, archives and large HTML pages are read by `workers` other processes (one a core if
+    None; 0 for none), the rest here meanwhile. `on_read` gets what was read anew and will not change by itself.
+    `on_progress` is called with (files done, files in all), and again and again while it waits; what it raises ends the
+    reading. `largest` is in bytes. Raises nothing itself: reasons are in `unreadable`.
     """
     found, unreadable = find_files(paths)
     outcomes: list[Extracted | None] = [known(file) for file in found]
@@ -54,7 +54,7 @@ def load(
     options: dict[str, Any] = {"text_field": text_field, "title_field": title_field, "largest": largest}
     count = cores() if workers is None else workers
     missing = [(place, file) for place, file in enumerate(found) if outcomes[place] is None]
-    heavy = [item for item in missing if count and is_heavy(item[1].path.name)]
+    heavy = [item for item in missing if count and is_heavy(item[1].path.name, item[1].state[0])]
     apart = {place for place, _ in heavy}
     done = len(found) - len(missing)
 
@@ -108,6 +108,8 @@ def _here(file: File, options: dict[str, Any]) -> Extracted | Refused:
         return refused
     except MemoryError:
         return Refused("too large for this machine's memory", lasting=False)
+    except Exception as error:  # noqa: BLE001 - one file must not end the reading of the others
+        return Refused(f"could not be read ({type(error).__name__})", lasting=False)
 
 
 def kinds(files: Iterable[tuple[File, Extracted]]) -> dict[str, int]:

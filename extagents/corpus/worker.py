@@ -25,6 +25,7 @@ def main() -> None:
     os.dup2(quiet, 2)
     _limit_memory()
     asked: queue.SimpleQueue[bytes] = queue.SimpleQueue()
+    from extagents.corpus.formats import Refused
     from extagents.corpus.reading import read_or_refuse
     from extagents.corpus.storing import to_bytes
 
@@ -33,7 +34,11 @@ def main() -> None:
     threading.Thread(target=_listen, args=(asked,), daemon=True).start()
     while True:
         order = json.loads(asked.get())
-        answer = to_bytes(read_or_refuse(Path(order.pop("path")), **order))
+        outcome = read_or_refuse(Path(order.pop("path")), **order)
+        try:
+            answer = to_bytes(outcome)
+        except (RecursionError, TypeError, ValueError) as error:
+            answer = to_bytes(Refused(f"holds what cannot be written down ({type(error).__name__})"))
         out.write(len(answer).to_bytes(8, "big"))
         out.write(answer)
         out.flush()

@@ -18,6 +18,7 @@ from extagents.corpus.corpus import Corpus
 from extagents.corpus.formats import decode
 from extagents.errors import InputError
 from extagents.types import Document
+from tests.corpus import making
 
 
 def pdf(*pages: str) -> bytes:
@@ -135,6 +136,48 @@ def test_jsonl_has_a_document_a_record(tmp_path: Path) -> None:
     assert corpus.documents[0].metadata == {"year": 1999}
     assert corpus.documents[1].text == "The second \ufffd."
     assert any("line 4" in notice for notice in corpus.notices)
+
+
+@pytest.mark.parametrize("depth", [150, 940, 985, 990, 1_000, 5_000])
+@pytest.mark.parametrize("archived", [False, True])
+def test_records_nested_too_deep_are_listed_and_the_rest_is_read(tmp_path: Path, depth: int, archived: bool) -> None:
+    def deep(opened: str, closed: str) -> str:
+        return f'{{"text": "deep", "a": {opened * depth}1{closed * depth}}}'
+
+    kept = '{"text": "A record that is kept.", "a": [[1]]}'
+    files = {
+        "a.jsonl": f"{kept}\n{deep('[', ']')}\n{kept}\n".encode(),
+        "all.ndjson": (deep('{"b":', "}") + "\n").encode(),
+        "z.txt": b"Plain.",
+    }
+    if depth < 900:  # a list is read whole, and is plain text where Python cannot
+        files["b.json"] = f"[{kept}, {deep('[', ']')}]".encode()
+    for name, data in files.items():
+        (tmp_path / name).write_bytes(data)
+    if archived:
+        for name in files:
+            (tmp_path / name).unlink()
+        (tmp_path / "a.zip").write_bytes(making.zipped(files))
+    corpus = Corpus.load(tmp_path, cache=tmp_path / ".cache", workers=1)
+    front = "a.zip/" if archived else ""
+    assert sum(document.text == "A record that is kept." for document in corpus) == 2 + (depth < 900)
+    assert f"{front}z.txt" in corpus.by_id
+    reason = "nested more than 100 deep"
+    listed = {(f"{front}a.jsonl/record 2", reason), (f"{front}all.ndjson", reason)}
+    listed |= {(f"{front}b.json/record 2", reason)} if depth < 900 else set()
+    assert {(item.path, item.reason) for item in corpus.unreadable} == listed
+
+
+def test_a_file_on_which_its_reading_fails_is_listed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def failing(*args: object) -> None:
+        raise RecursionError
+
+    monkeypatch.setattr("extagents.corpus.formats.separated", failing)
+    (tmp_path / "a.csv").write_text("a,b\n1,2\n")
+    (tmp_path / "b.txt").write_text("Plain.")
+    corpus = load(tmp_path)
+    assert set(corpus.by_id) == {"b.txt"}
+    assert [(item.path, item.reason) for item in corpus.unreadable] == [("a.csv", "damaged csv file (RecursionError)")]
 
 
 def test_fields_are_guessed_or_named(tmp_path: Path) -> None:

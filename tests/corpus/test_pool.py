@@ -215,11 +215,13 @@ def test_the_largest_are_read_first() -> None:
     assert [place for place, _ in reversed(pool.Pool(files, workers=0, options={})._waiting)] == [1, 0, 2]
 
 
-def test_archives_and_office_files_are_read_apart_and_text_is_not() -> None:
+def test_archives_office_files_and_large_pages_are_read_apart_and_text_is_not() -> None:
     from extagents.corpus.formats import is_heavy
 
     assert all(map(is_heavy, ("a.pdf", "A.DOCX", "a.tar.gz", "a.tgz", "a.pdf.gz", "a.eml", "a.parquet", "a.zip")))
     assert not any(map(is_heavy, ("a.txt", "a.md.gz", "a.html", "a.csv", "a.jsonl", "a.py", "a")))
+    assert is_heavy("a.html", 2_000_000)
+    assert not is_heavy("a.html", 900_000)
 
 
 def test_a_mixture_is_read_whole(tmp_path: Path) -> None:

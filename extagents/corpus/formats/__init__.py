@@ -66,6 +66,8 @@ HEAVY = {
 _LIGHT = {".ipynb": "notebook"}
 _OFFICE = frozenset({"word", "slides", "sheets"})
 _OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
+HTML = frozenset({".html", ".htm", ".xhtml"})
+_LARGE_PAGE = 1_000_000  # bytes: a page takes far longer than plain text
 PACKED = {".gz": "gzip", ".bz2": "bzip2", ".xz": "xz"}
 """Suffixes of a file that is packed by itself, and what packed it."""
 _SHORT_NAMES = {".tgz": ".tar.gz", ".tbz2": ".tar.bz2", ".tbz": ".tar.bz2", ".txz": ".tar.xz"}
@@ -86,9 +88,10 @@ def refusal(name: str) -> str | None:
     return _BINARY.get(suffix) or _ADVICE.get(suffix)
 
 
-def is_heavy(name: str) -> bool:
-    """Whether a file of that name is read in a process of its own."""
-    return PurePath(unpacked_name(name)[0].lower()).suffix in HEAVY
+def is_heavy(name: str, size: int = 0) -> bool:
+    """Whether a file of that name and size, in bytes, is read in a process of its own."""
+    suffix = PurePath(unpacked_name(name)[0].lower()).suffix
+    return suffix in HEAVY or (suffix in HTML and size > _LARGE_PAGE)
 
 
 def extract(
@@ -110,11 +113,11 @@ def extract(
         raise Refused("empty")
     suffix = PurePath(name.lower()).suffix
     kind = HEAVY.get(suffix) or _LIGHT.get(suffix) or _by_content(data)
-    if kind is None:
-        return _text(name, data, suffix, reading)
     if kind in _OFFICE and data.startswith(_OLE) and suffix != ".xls":
         raise Refused("encrypted; remove its password" if b"E\0n\0c\0r\0y\0p\0t" in data else "an Office file of before 2007")
-    read: Callable[[str, bytes, Reading], Extracted] = importlib.import_module(f"{__name__}.{kind}").read
+    read: Callable[[str, bytes, Reading], Extracted] = (
+        importlib.import_module(f"{__name__}.{kind}").read if kind is not None else _text
+    )
     try:
         extracted = read(name, data, reading)
     except (Refused, MemoryError, KeyboardInterrupt, SystemExit):
@@ -123,35 +126,32 @@ def extract(
         # Libraries raise anything on a damaged file, and one written in Rust raises what is no Exception.
         if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
             raise
-        raise Refused(f"damaged {suffix.removeprefix('.') or kind} file ({type(error).__name__})") from error
+        raise Refused(f"damaged {suffix.removeprefix('.') or kind or 'text'} file ({type(error).__name__})") from error
     records = [record for record in extracted.records if record.text.strip()]
     if not records and not extracted.unreadable:
         raise Refused("empty")
     return extracted._replace(records=records)
 
 
-def _text(name: str, data: bytes, suffix: str, reading: Reading) -> Extracted:
+def _text(name: str, data: bytes, reading: Reading) -> Extracted:
+    suffix = PurePath(name.lower()).suffix
     text, notices = decode(data, suffix)
     fields = (reading.text_field, reading.title_field)
     records: list[Record] | None = None
-    if suffix in (".jsonl", ".ndjson"):
-        records, skipped = json_lines(text, name, *fields)
-        notices += skipped
-    elif suffix == ".json":
-        records = json_array(text, name, *fields)
+    unreadable: tuple[tuple[str, str], ...] = ()
+    if suffix in (".jsonl", ".ndjson", ".json"):
+        records, told, unreadable = (json_array if suffix == ".json" else json_lines)(text, name, *fields)
+        notices += told
     elif suffix in (".csv", ".tsv"):
         records = separated(text, name, "\t" if suffix == ".tsv" else ",", *fields)
-    elif suffix in (".html", ".htm", ".xhtml"):
+    elif suffix in HTML:
         from extagents.corpus.formats.html import html_text
 
         title, body = html_text(text)
         records = [Record(body, title or title_of(body, name))]
     if records is None:
         records = [Record(text, name if suffix in CODE else title_of(text, name))]
-    records = [record for record in records if record.text.strip()]
-    if not records:
-        raise Refused("empty")
-    return Extracted(records, notices)
+    return Extracted(records, notices, unreadable)
 
 
 def _by_content(data: bytes) -> str | None:

@@ -7,46 +7,92 @@ import io
 import json
 import re
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
-from extagents.corpus.formats.base import Record
+from extagents.corpus.formats.base import Record, Refused
 from extagents.corpus.formats.text import sound, title_of
 
 TEXT_FIELDS = ("text", "content", "contents", "body", "page_content", "passage", "document", "article", "context", "paragraph")
 TITLE_FIELDS = ("title", "name", "headline", "heading", "subject")
 ID_FIELDS = ("id", "_id", "doc_id", "document_id", "docid", "uuid", "key")
 
+MOST_NESTED = 100
+"""Levels of a record: what is deeper could not be written or read again, for Python's stack ends."""
+
 _NUMERIC = re.compile(r"[\s\d.,+%$€£/:-]*\Z")
 
 
-def json_lines(text: str, name: str, text_field: str | None, title_field: str | None) -> tuple[list[Record] | None, list[str]]:
-    """A record a line; None where no line is a record, so that the file is read as text."""
+class Values(NamedTuple):
+    """Records or None where the file is to be read as text, what is to be said, and the records that cannot be read."""
+
+    records: list[Record] | None
+    notices: list[str] = []  # noqa: RUF012 - never written to
+    unreadable: tuple[tuple[str, str], ...] = ()
+
+
+def json_lines(text: str, name: str, text_field: str | None, title_field: str | None) -> Values:
+    """A record a line; none where no line is a record. Raises Refused where every record is nested too deep."""
     values: list[tuple[str, Any]] = []
     broken: list[int] = []
+    deep: list[str] = []
     for number, line in enumerate(text.split("\n"), 1):
         if not line.strip():
             continue
         try:
             values.append((str(number), json.loads(line)))
-        except (ValueError, RecursionError):
+        except RecursionError:
+            deep.append(str(number))
+        except ValueError:
             broken.append(number)
+    values, unreadable = _without_deep(values, deep)
     records = records_of(values, name, text_field, title_field)
     if records is None:
-        return None, ["no line is a record with text; read as plain text"]
+        return Values(None, ["no line is a record with text; read as plain text"])
     notices = [f"{len(broken)} lines are no JSON and were left out (the first: line {broken[0]})"] if broken else []
     if left := len(values) - len(records):
         notices.append(f"{left} records without text were left out")
-    return records, notices
+    return Values(records, notices, unreadable)
 
 
-def json_array(text: str, name: str, text_field: str | None, title_field: str | None) -> list[Record] | None:
+def json_array(text: str, name: str, text_field: str | None, title_field: str | None) -> Values:
+    """A record an item; none where it is no list of records. Raises Refused where every record is nested too deep."""
     if text.lstrip()[:1] != "[":
-        return None
+        return Values(None)
     try:
-        values = json.loads(text)
+        items = json.loads(text)
     except (ValueError, RecursionError):
-        return None
-    return records_of([(str(number), value) for number, value in enumerate(values, 1)], name, text_field, title_field)
+        return Values(None)
+    values, unreadable = _without_deep([(str(number), value) for number, value in enumerate(items, 1)], [])
+    records = records_of(values, name, text_field, title_field)
+    return Values(records, [], unreadable if records is not None else ())
+
+
+def _without_deep(values: list[tuple[str, Any]], deep: list[str]) -> tuple[list[tuple[str, Any]], tuple[tuple[str, str], ...]]:
+    """The values that can be kept, and the numbers of the others (`deep` included) with the reason."""
+    kept = []
+    for number, value in values:
+        if _is_deep(value):
+            deep.append(number)
+        else:
+            kept.append((number, value))
+    reason = f"nested more than {MOST_NESTED} deep"
+    if deep and not kept:
+        raise Refused(reason)
+    return kept, tuple((f"record {number}", reason) for number in sorted(deep, key=int))
+
+
+def _is_deep(value: Any) -> bool:
+    level = [value] if isinstance(value, dict | list) else []
+    for _ in range(MOST_NESTED):
+        if not level:
+            return False
+        level = [
+            inner
+            for outer in level
+            for inner in (outer.values() if isinstance(outer, dict) else outer)
+            if isinstance(inner, (dict, list))
+        ]
+    return bool(level)
 
 
 def records_of(
