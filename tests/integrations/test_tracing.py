@@ -20,11 +20,12 @@ from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import SpanKind, StatusCode
+from pydantic import BaseModel
 
 from extagents import Budget, Coordinator, observing
-from extagents.errors import CallError
+from extagents.errors import CallError, InputError
 from extagents.integrations import tracing
-from extagents.integrations.langchain import ExtAgentsRetriever, ExtAgentsRunnable, extagents_tool
+from extagents.integrations.langchain import ExtAgentsRetriever, ExtAgentsRunnable, as_node, extagents_tool
 from extagents.memory.open import open_memory
 from extagents.settings import Settings
 
@@ -345,6 +346,57 @@ async def test_components_hide_text_from_langsmith_unless_asked(content):
     assert bool([secret for secret in SECRETS if secret in smith.text()]) is content
 
 
+class Place(BaseModel):
+    town: str
+
+
+@pytest.mark.parametrize("include_raw", [False, True])
+async def test_structured_output_is_one_run_and_hides_text_from_langsmith(team, include_raw):
+    smith = LangSmith()
+    config: Any = {"callbacks": [smith.tracer]}
+    runnable = ExtAgentsRunnable(world.corpus(12), coordinator=team).with_structured_output(Place, include_raw=include_raw)
+    for given in (
+        runnable.invoke(world.QUESTION, config),
+        await runnable.ainvoke(world.QUESTION, config),
+        *runnable.stream(world.QUESTION, config),
+        *[piece async for piece in runnable.astream(world.QUESTION, config)],
+        *runnable.batch([world.QUESTION], config),
+    ):
+        assert world.ANSWER in (given["parsed"] if include_raw else given).town
+    assert [one["name"] for one in smith.runs.values() if one.get("parent_run_id") is None] == ["ExtAgents"] * 5
+    assert not [secret for secret in SECRETS if secret in smith.text()]
+
+
+@pytest.mark.parametrize("mode", ["read", "search"])
+def test_metadata_of_the_source_is_hidden_from_langsmith_whatever_its_keys(team, mode):
+    smith = LangSmith()
+    keys = ("reason", "facts", "goal", "outcome", "read", "run_id", "usage", "page", "title", "author", "start_index")
+    metadata = dict.fromkeys(keys, "privately held") | {"salary": 81_234}
+    documents = [LangChainDocument(page_content=one.text, id=one.id, metadata=metadata) for one in world.documents(12)]
+    retriever = ExtAgentsRetriever(over=documents, coordinator=team, mode=mode)
+    found = retriever.invoke(world.QUESTION, {"callbacks": [smith.tracer]})
+    assert found[0].metadata["reason"] == "privately held"
+    (run,) = smith.named("ExtAgentsRetriever")
+    shown = run["outputs"]["documents"][0].metadata
+    assert {"document", "start", "end", "relevance", "verified"} <= set(shown)
+    assert shown["document"] == found[0].metadata["document"]
+    assert not [secret for secret in (*SECRETS, "privately", "81234", "salary") if secret in smith.text()]
+
+
+async def test_errors_of_components_are_told_to_langsmith_by_their_type(team):
+    smith = LangSmith()
+    config: Any = {"callbacks": [smith.tracer]}
+    over = "nowhere/Tanager"
+    with pytest.raises(InputError, match="Tanager"):
+        ExtAgentsRunnable(over, coordinator=team).invoke(world.QUESTION, config)
+    with pytest.raises(InputError, match="Tanager"):
+        await ExtAgentsRetriever(over=over, coordinator=team).ainvoke(world.QUESTION, config)
+    with pytest.raises(InputError, match="Tanager"):
+        extagents_tool(over, coordinator=team).invoke({"question": world.QUESTION}, config)
+    assert all("InputError" in smith.named(name)[0]["error"] for name in ("ExtAgents", "ExtAgentsRetriever", "ask_documents"))
+    assert not [secret for secret in SECRETS if secret in smith.text()]
+
+
 async def test_callbacks_count_the_tokens_of_a_run_once():
     from langchain_core.language_models.fake_chat_models import GenericFakeChatModel
     from langchain_core.messages import AIMessage
@@ -396,3 +448,23 @@ async def test_a_node_of_a_users_graph_has_the_run_below_it():
     assert smith.parent(run) == "ask"
     assert {one["name"] for one in smith.runs.values() if one["run_type"] == "llm"} >= {"planner", "reader", "reasoner"}
     assert "Tanager" not in smith.text()
+
+
+async def test_a_node_shows_no_text_below_itself_nor_of_its_own_where_langgraph_is_told_so(team):
+    from typing import TypedDict
+
+    from langgraph.types import TracePolicy, omit_payload
+
+    smith = LangSmith()
+    graph = StateGraph(TypedDict("State", {"question": str, "answer": dict}))
+    policy = TracePolicy(process_inputs=omit_payload, process_outputs=omit_payload)
+    graph.add_node("ask", as_node(team, corpus=world.corpus(12)), trace_policy=policy)
+    graph.add_edge(START, "ask")
+    given = await graph.compile().ainvoke({"question": world.QUESTION}, {"callbacks": [smith.tracer]})
+    assert given["answer"]["answer"] == world.ANSWER
+    (whole,) = smith.named("LangGraph")
+    (run,) = smith.named("extagents")
+    assert smith.parent(run) == "ask"
+    told = [one for one in smith.runs.values() if one is not whole]
+    assert not [secret for secret in SECRETS if secret in str(told)]
+    assert whole["inputs"] == {"question": world.QUESTION}  # the user's own graph: theirs to hide

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 from langchain_core.callbacks import AsyncCallbackManager, BaseCallbackHandler, CallbackManager
 from langchain_core.documents import Document
 from langchain_core.tracers.langchain import LangChainTracer
-from pydantic import BaseModel
 
+from extagents.callbacks import Ended
 from extagents.types import Answer, Compressed
 
 if TYPE_CHECKING:
@@ -21,11 +21,12 @@ if TYPE_CHECKING:
 
     from extagents.settings import Settings
 
-# What names, counts and outcomes stand under, in our own runs and in the metadata of evidence.
+# What names, counts and outcomes of our own runs stand under; nothing of a user's stands under these there.
 _TOLD = frozenset(
-    "run_id goal strategy documents wave round shards lanes reason read failed cached facts outcome usage coverage "
-    "document start end start_index page relevance verified".split()
+    "run_id goal strategy documents wave round shards lanes reason read failed cached facts outcome usage coverage".split()
 )
+# What we say of evidence ourselves. The rest of its metadata is the source's, and so may a key be that is missing here.
+_EVIDENCE = {"document": str, "start": int, "end": int, "start_index": int, "page": int, "relevance": float, "verified": bool}
 
 
 def quiet(config: RunnableConfig | None, settings: Settings, *, is_async: bool) -> RunnableConfig:
@@ -73,22 +74,38 @@ class _Quiet:
     def on_chain_error(self, error: BaseException, **more: Any) -> Any:
         if more.get("inputs") is not None:
             more["inputs"] = hidden(more["inputs"])
-        return super().on_chain_error(error, **more)  # type: ignore[misc]
+        return super().on_chain_error(_named(error), **more)  # type: ignore[misc]
 
     def on_retriever_start(self, serialized: Any, query: str, **more: Any) -> Any:
         return super().on_retriever_start(serialized, hidden(query), **more)  # type: ignore[misc]
 
     def on_retriever_end(self, documents: Any, **more: Any) -> Any:
-        told = [Document(page_content="", metadata=hidden(document.metadata)) for document in documents]
+        told = [Document(page_content="", metadata=_place(document.metadata)) for document in documents]
         return super().on_retriever_end(told, **more)  # type: ignore[misc]
 
+    def on_retriever_error(self, error: BaseException, **more: Any) -> Any:
+        return super().on_retriever_error(_named(error), **more)  # type: ignore[misc]
+
     def on_tool_start(self, serialized: Any, input_str: str, **more: Any) -> Any:
-        if more.get("inputs") is not None:
-            more["inputs"] = hidden(more["inputs"])
+        if more.get("inputs") is not None:  # their keys are of the tool's schema, which may be a user's
+            more["inputs"] = {str(key): hidden(str(part)) for key, part in more["inputs"].items()}
         return super().on_tool_start(serialized, hidden(input_str), **more)  # type: ignore[misc]
 
     def on_tool_end(self, output: Any, **more: Any) -> Any:
         return super().on_tool_end(hidden(output), **more)  # type: ignore[misc]
+
+    def on_tool_error(self, error: BaseException, **more: Any) -> Any:
+        return super().on_tool_error(_named(error), **more)  # type: ignore[misc]
+
+
+def _named(error: BaseException) -> BaseException:
+    """An error by its type: what it says may quote the question, a path or the model."""
+    return error if isinstance(error, Ended) else Ended(type(error).__name__)
+
+
+def _place(metadata: Mapping[str, Any]) -> dict[str, Any]:
+    """Where evidence stands, by the keys that are ours."""
+    return {key: metadata[key] for key, kind in _EVIDENCE.items() if isinstance(metadata.get(key), kind)}
 
 
 def hidden(value: Any) -> Any:
@@ -104,4 +121,4 @@ def hidden(value: Any) -> Any:
         return {str(key): part if key in _TOLD else hidden(part) for key, part in value.items()}
     if isinstance(value, list | tuple):
         return f"({len(value):,} items)"
-    return f"({value.type})" if isinstance(value, BaseModel) and hasattr(value, "type") else f"({type(value).__name__})"
+    return f"({type(value).__name__})"

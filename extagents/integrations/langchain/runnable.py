@@ -14,7 +14,7 @@ from langchain_core.callbacks import (
 )
 from langchain_core.callbacks.manager import adispatch_custom_event, dispatch_custom_event
 from langchain_core.exceptions import OutputParserException
-from langchain_core.runnables import Runnable, RunnableConfig, RunnableLambda
+from langchain_core.runnables import Runnable, RunnableConfig
 from langchain_core.runnables.config import get_config_list
 from pydantic import BaseModel
 from typing_extensions import TypedDict
@@ -243,19 +243,10 @@ class ExtAgentsRunnable(Runnable[Any, Any]):
         Where nothing answers the question, or the answer does not fill the schema, it raises `OutputParserException`; with
         `include_raw`, it gives `{"raw": Answer, "parsed": …, "parsing_error": …}` instead and raises nothing.
         """
-        asking = ExtAgentsRunnable(
-            self.over, coordinator=self.coordinator, instructions=self.instructions, schema=schema, name=self.name
-        )
-
-        def parse(answer: Answer) -> Any:
-            problem = _unfilled(answer, schema)
-            if include_raw:
-                return {"raw": answer, "parsed": answer.data, "parsing_error": problem}
-            if problem is not None:
-                raise problem
-            return answer.data
-
-        return asking | RunnableLambda(parse, name=schema.__name__)
+        with langchain_errors():
+            if not (isinstance(schema, type) and issubclass(schema, BaseModel)):
+                raise errors.InputError("The schema is no pydantic model class.", hint="Give a subclass of pydantic.BaseModel.")
+        return _Structured(self, schema, include_raw=include_raw)
 
     # ------------------------------------------------------------------ small parts
 
@@ -307,6 +298,34 @@ class ExtAgentsRunnable(Runnable[Any, Any]):
                     else:
                         await adispatch_custom_event("extagents", event)
                         yield event
+
+
+class _Structured(ExtAgentsRunnable):
+    """Gives the filled schema. It is one Runnable, and no chain: a chain's own runs would show the texts to LangSmith."""
+
+    def __init__(self, asking: ExtAgentsRunnable, schema: type[BaseModel], *, include_raw: bool) -> None:
+        super().__init__(
+            asking.over, coordinator=asking.coordinator, instructions=asking.instructions, schema=schema, name=asking.name
+        )
+        self._filling = schema
+        self._include_raw = include_raw
+
+    @property
+    def OutputType(self) -> Any:
+        """What it gives."""
+        return dict[str, Any] if self._include_raw else self._filling
+
+    def _given(self, answer: Answer) -> Any:
+        problem = _unfilled(answer, self._filling)
+        if self._include_raw:
+            return {"raw": answer, "parsed": answer.data, "parsing_error": problem}
+        if problem is not None:
+            raise problem
+        return answer.data
+
+    def _pieces(self, part: Any, *, written: bool) -> list[Any]:
+        """The filled schema alone; events are told to callbacks, as ever."""
+        return [self._given(part)] if isinstance(part, Answer) else []
 
 
 def team(coordinator: Coordinator | None, model: Any) -> Coordinator:
