@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from extagents.corpus import loaders
 from extagents.corpus.corpus import Corpus
-from extagents.corpus.formats import decode
+from extagents.corpus.formats import decode, extract
 from extagents.errors import InputError
 from extagents.types import Document
 from tests.corpus import making
@@ -219,6 +219,44 @@ def test_html_gives_its_text_and_title(tmp_path: Path) -> None:
     document = only(tmp_path / "a.html")
     assert document.title == "The Title"
     assert document.text == "## Head\n\nOne bold\nline & more\n\n- a\n- b\n\n| k | v |\n| --- | --- |\n| 1 | 2 |\n\nx\n  y\n"
+
+
+def page(body: str) -> str:
+    return extract("a.html", f"<html><body>{body}</body></html>".encode()).records[0].text
+
+
+def test_what_stands_in_a_form_or_a_dialog_is_text_and_its_controls_are_not() -> None:
+    form = "<form><h1>Leave</h1><p>25 days<input value='x'></p><select><option>a</option></select><button>Go</button></form>"
+    assert page(f"{form}<dialog open>Note<dialog>In it</dialog></dialog>after") == (
+        "# Leave\n\n25 days\n\nNote\n\nIn it\n\nafter\n"
+    )
+
+
+@pytest.mark.parametrize(
+    "table",
+    [
+        "<tr>" + "<td colspan=100>x" * 9 + "<tr><td>x<td>y" * 2_000,
+        "<tr>" + "<td colspan=100>x" * 20 + "<tr><td>x<td>y",
+        "<tr><td>x<td>y" + ("<tr>" + "<td colspan=100 rowspan=100>x" * 9 + "<tr>" * 99) * 20,
+        ("<tr>" + "<td colspan=90>x" * 9 + "<td>y" + "<tr><td>x" * 9 + "</table><table>") * 50,
+    ],
+)
+def test_a_table_of_spans_does_not_swell(table: str) -> None:
+    source = f"<table>{table}</table>"
+    text = page(source)
+    assert "x" in text
+    assert len(text) < 8 * len(source)
+
+
+def test_a_title_across_a_table_leaves_it_a_table() -> None:
+    rows = "".join(f"<tr><td>{n}<td>{n * n}<td>" for n in range(500))
+    text = page(f"<table><tr><th colspan=100>Squares</th></tr>{rows}</table>")
+    assert text.startswith("| Squares |  |\n| --- | --- |\n| 0 | 0 |\n")
+    assert text.endswith("| 499 | 249001 |\n")
+
+
+def test_spaces_and_the_last_bar_at_the_end_of_a_line_are_dropped() -> None:
+    assert page("<pre>a \t \n  b | \nc |\nd" + " " * 200_000 + "e</pre>") == f"a\n  b\nc |\nd{' ' * 200_000}e\n"
 
 
 def test_a_pdf_has_pages(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ _LEFT_OUT = frozenset(
     tag
     for line in (
         "script style noscript template head nav iframe object svg canvas",
-        "button select option form input dialog",
+        "button select option input",
     )
     for tag in line.split()
 )
@@ -19,13 +19,17 @@ _BLOCKS = frozenset(
     tag
     for line in (
         "p div section article main header footer aside table ul ol dl figure figcaption blockquote pre details summary",
-        "address hr body center caption fieldset h1 h2 h3 h4 h5 h6",
+        "address hr body center caption form dialog fieldset h1 h2 h3 h4 h5 h6",
     )
     for tag in line.split()
 )
 _LINES = frozenset(("li", "tr", "dt", "dd", "br"))
 _MOST_CELL = 1_000  # characters: what holds more is laid out in a table, and is none
 _MOST_SPAN = 100
+_MOST_WIDTH = 1_000  # columns
+_FREE_CELLS = 1_000  # a table may have so many cells, and so many times those that its page names, by its spans and width:
+_MOST_SPREAD = 100
+_MOST_FILLED = 20
 _SPACE = re.compile(r"[^\S\u00a0]+")
 
 
@@ -41,9 +45,15 @@ def html_text(source: str) -> tuple[str, str]:
     if body is None:
         return title, ""
     text = "".join(_parts(body))
-    text = re.sub(r"(?: \|)?[ \t]+\n", "\n", text)
+    text = "\n".join(map(_without_end, text.split("\n")))
     text = re.sub(r"\n{3,}", "\n\n", text)
     return title, text.strip() + "\n"
+
+
+def _without_end(line: str) -> str:
+    """A line without the spaces at its end, nor the bar that the last cell of a row left before them."""
+    cut = line.rstrip(" \t")
+    return cut.removesuffix(" |") if len(cut) < len(line) else line
 
 
 def _parts(body: Any) -> list[str]:
@@ -94,10 +104,14 @@ def _parts(body: Any) -> list[str]:
 
 
 def _table(node: Any) -> str:
-    """A table of data as Markdown; "" for one that only lays a page out: nested, of one row or column, or with long cells."""
+    """A table of data as Markdown; "" for one that only lays a page out: nested, of one row or column, or with long cells.
+
+    A table that is nearly nothing but spans is none either: a small page would make a text of gigabytes.
+    """
     if node.css_first("table table") is not None or node.attributes.get("role") in ("presentation", "none"):
         return ""
     rows: list[list[str]] = []
+    own = spread = width = 0
     open_cells: dict[int, int] = {}  # columns that a cell above reaches down into, and how many rows further
     for line in node.css("tr"):
         cells: list[str] = []
@@ -110,15 +124,24 @@ def _table(node: Any) -> str:
             text = "".join(_parts(cell)).removesuffix(" | ")
             if len(text) > _MOST_CELL:
                 return ""
+            own += 1
             down = _span(cell, "rowspan") - 1
             for place in range(_span(cell, "colspan")):
                 if down:
                     open_cells[len(cells)] = down
                 cells.append("" if place else re.sub(r"(?m)^#{1,6} ", "", text))
+            if len(cells) > _MOST_WIDTH:
+                return ""
         while open_cells.get(len(cells), 0) > 0:
             open_cells[len(cells)] -= 1
             cells.append("")
+        spread += len(cells)
+        while cells and not cells[-1].strip():
+            cells.pop()
         rows.append(cells)
+        width = max(width, len(cells))
+        if width * len(rows) > _FREE_CELLS + _MOST_FILLED * own or spread > _FREE_CELLS + _MOST_SPREAD * own:
+            return ""
     if len(rows) < 2 or max(sum(1 for text in cells if text.strip()) for cells in rows) < 2:
         return ""
     caption = node.css_first("caption")
