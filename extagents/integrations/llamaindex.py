@@ -20,7 +20,7 @@ from extagents.coordinator import Coordinator
 from extagents.corpus.corpus import Corpus
 from extagents.errors import ExtAgentsError, SettingsError, UsageError
 from extagents.integrations.both import both
-from extagents.integrations.sources import Evidence, Source, best_first, corpus_of, documents_from, evidence_of
+from extagents.integrations.sources import Evidence, Source, at_least_one, best_first, corpus_of, documents_from, evidence_of
 from extagents.types import Answer, Compressed, Granularity
 
 try:
@@ -67,10 +67,10 @@ class ExtAgentsRetriever(BaseRetriever):
             if mode not in ("read", "search"):
                 raise SettingsError(f"There is no mode {mode!r}.", hint="One of: read, search.")
             self._team = _team(coordinator, model)
+            self._most = at_least_one("similarity_top_k", similarity_top_k)
+            self._tokens = at_least_one("tokens", tokens)
             self._source = Source(over)
         self._mode = mode
-        self._most = similarity_top_k
-        self._tokens = tokens
         self._granularity = granularity
         super().__init__(callback_manager)
 

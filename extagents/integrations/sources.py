@@ -6,6 +6,7 @@ import os
 import threading
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from numbers import Integral
 from typing import Any
 
 from extagents.corpus.corpus import Corpus
@@ -68,6 +69,13 @@ def _made(text: str, identity: Any, metadata: dict[str, Any], start: Any) -> Doc
         title=title if isinstance(title, str) else "",
         metadata=metadata,
     )
+
+
+def at_least_one(name: str, value: Any) -> int:
+    """A number of things that are asked for. Raises `InputError` for what is no whole number, or less than 1."""
+    if not isinstance(value, Integral) or isinstance(value, bool) or value < 1:
+        raise InputError(f"There is no {name} of {value!r}.", hint="Give a whole number, at least 1.")
+    return int(value)
 
 
 class Source:

@@ -285,6 +285,51 @@ def test_what_the_caller_can_mend_is_a_value_error_of_langchain_and_ours():
         ExtAgentsRunnable("x", output="poem")
 
 
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ({"instructions": 5}, "instructions are no text but int"),
+        ({"instructions": ["in one word"]}, "instructions are no text but list"),
+        ({"history": 5}, "history is no list but int"),
+        ({"history": [5]}, "turn of the history"),
+        ({"history": "Who?"}, "turn of the history"),
+        ({"schema": "Place"}, "schema"),
+        ({"over": 5}, "Cannot read"),
+    ],
+)
+async def test_what_goes_with_a_question_and_is_no_such_thing_is_a_value_error_of_ours(team, more, said):
+    runnable, given = asking(team), {"question": world.QUESTION, **more}
+    ways = (
+        lambda: asyncio.to_thread(runnable.invoke, given),
+        lambda: runnable.ainvoke(given),
+        lambda: asyncio.to_thread(lambda: list(runnable.stream(given))),
+        lambda: runnable.abatch([given, given]),
+    )
+    for way in ways:
+        with pytest.raises(ValueError, match=said) as caught:
+            await way()
+        assert isinstance(caught.value, InputError)
+        assert isinstance(caught.value, LangChainException)
+
+
+@pytest.mark.parametrize("schema", ["Place", {"title": "Place"}, dict])
+def test_structured_output_takes_models_only(team, schema):
+    with pytest.raises(ValueError, match="no pydantic model") as caught:
+        asking(team).with_structured_output(schema)
+    assert isinstance(caught.value, InputError)
+
+
+@pytest.mark.parametrize("mode", ["read", "search"])
+@pytest.mark.parametrize("wanted", [{"k": "x"}, {"k": 0}, {"k": -1}, {"k": 1.5}, {"tokens": "x"}, {"tokens": 0}])
+async def test_a_number_that_a_retriever_cannot_give_is_a_value_error_of_ours(team, mode, wanted):
+    retriever = ExtAgentsRetriever(over=world.corpus(4), coordinator=team, mode=mode)
+    for way in (lambda: asyncio.to_thread(retriever.invoke, "Who?", **wanted), lambda: retriever.ainvoke("Who?", **wanted)):
+        with pytest.raises(ValueError, match=f"no {next(iter(wanted))} of") as caught:
+            await way()
+        assert isinstance(caught.value, InputError)
+        assert isinstance(caught.value, LangChainException)
+
+
 @pytest.mark.parametrize(("kind", "theirs"), [("auth", ModelAuthenticationError), ("not_found", ModelNotFoundError)])
 async def test_a_failed_model_is_a_model_error_of_langchain(kind, theirs):
     def refuse(prompt: Any) -> Exception:

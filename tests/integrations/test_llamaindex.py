@@ -152,6 +152,16 @@ async def test_errors_are_llamaindexs_and_ours():
     assert isinstance(failed.value, ModelError)
 
 
+@pytest.mark.parametrize("mode", ["read", "search"])
+@pytest.mark.parametrize(
+    "wanted", [{"similarity_top_k": 0}, {"similarity_top_k": -1}, {"similarity_top_k": "x"}, {"tokens": "x"}]
+)
+def test_a_number_that_a_retriever_cannot_give_is_a_value_error_of_ours(mode, wanted):
+    with pytest.raises(ValueError, match=f"no {next(iter(wanted))} of") as caught:
+        ExtAgentsRetriever(world.corpus(4), mode=mode, **wanted)
+    assert isinstance(caught.value, InputError)
+
+
 def test_llamaindexs_instrumentation_sees_queries_and_retrievals(handbook):
     from llama_index.core.instrumentation import get_dispatcher
     from llama_index.core.instrumentation.event_handlers import BaseEventHandler

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,6 +15,7 @@ from extagents.errors import InputError
 from extagents.integrations.sources import readable
 from extagents.types import Turn
 
+_TURNS = 'Give messages, or {"role": "user" | "assistant", "content": "…"}.'
 KEYS = ("question", "over", "instructions", "history", "schema")
 
 
@@ -55,6 +56,9 @@ def asked_of(given: Any, bound: Mapping[str, Any]) -> Asked:
         given = given.to_messages()
     if isinstance(given, BaseMessage):
         given = [given]
+    asked_for = told.get("instructions", "")
+    if not isinstance(asked_for, str):
+        raise InputError(f"The instructions are no text but {type(asked_for).__name__}.", hint="Give a str.")
     turns, instructions = _turns(told.get("history", ()))
     if isinstance(given, Sequence) and not isinstance(given, str | bytes):
         said, more = _turns(given)
@@ -69,7 +73,7 @@ def asked_of(given: Any, bound: Mapping[str, Any]) -> Asked:
     return Asked(
         question=given,
         over=readable(told.get("over")),
-        instructions="\n".join(filter(None, (*instructions, told.get("instructions", "")))),
+        instructions="\n".join(filter(None, (*instructions, asked_for))),
         history=tuple(turns),
         schema=told.get("schema"),
     )
@@ -77,6 +81,8 @@ def asked_of(given: Any, bound: Mapping[str, Any]) -> Asked:
 
 def _turns(history: Any) -> tuple[list[Any], list[str]]:
     """Turns of ours, and what the system said. Messages of tools, and those that say nothing, are left out."""
+    if not isinstance(history, Iterable):
+        raise InputError(f"The history is no list but {type(history).__name__}.", hint=_TURNS)
     turns: list[Any] = []
     instructions: list[str] = []
     for item in history:
@@ -103,10 +109,7 @@ def _turn(item: Any) -> Turn:
         role, content = (item["role"], item["content"]) if isinstance(item, Mapping) else item
         return Turn.model_validate({"role": _ROLES.get(role, role), "content": content})
     except (KeyError, ValueError, TypeError):
-        raise InputError(
-            "A turn of the history is not understood.",
-            hint='Give messages, or {"role": "user" | "assistant", "content": "…"}.',
-        ) from None
+        raise InputError("A turn of the history is not understood.", hint=_TURNS) from None
 
 
 @contextmanager

@@ -18,7 +18,7 @@ from extagents.integrations.langchain.asked import within
 from extagents.integrations.langchain.errors import langchain_errors
 from extagents.integrations.langchain.quiet import quiet
 from extagents.integrations.langchain.runnable import team
-from extagents.integrations.sources import Evidence, Source, best_first, corpus_of, documents_from, evidence_of
+from extagents.integrations.sources import Evidence, Source, at_least_one, best_first, corpus_of, documents_from, evidence_of
 from extagents.types import Compressed, Granularity
 
 
@@ -67,6 +67,11 @@ class ExtAgentsRetriever(BaseRetriever):
         """The documents."""
         return await super().ainvoke(input, quiet(config, self.coordinator.settings, is_async=True), **kwargs)
 
+    def _wanted(self, k: Any, tokens: Any, granularity: Any) -> tuple[int, int, Granularity]:
+        """What is asked of this call, and what it does not say as it was set."""
+        most = self.k if k is None else at_least_one("k", k)
+        return most, self.tokens if tokens is None else at_least_one("tokens", tokens), granularity or self.granularity
+
     def _get_relevant_documents(
         self,
         query: str,
@@ -76,8 +81,8 @@ class ExtAgentsRetriever(BaseRetriever):
         tokens: int | None = None,
         granularity: Granularity | None = None,
     ) -> list[Document]:
-        most, tokens, granularity = k or self.k, tokens or self.tokens, granularity or self.granularity
         with langchain_errors(), within(run_manager.get_child()):
+            most, tokens, granularity = self._wanted(k, tokens, granularity)
             if self.mode == "search":
                 return _documents(self._source.search(query, most))
             corpus = self._source.read()
@@ -93,8 +98,8 @@ class ExtAgentsRetriever(BaseRetriever):
         tokens: int | None = None,
         granularity: Granularity | None = None,
     ) -> list[Document]:
-        most, tokens, granularity = k or self.k, tokens or self.tokens, granularity or self.granularity
         with langchain_errors(), within(run_manager.get_child()):
+            most, tokens, granularity = self._wanted(k, tokens, granularity)
             if self.mode == "search":
                 return _documents(await asyncio.to_thread(self._source.search, query, most))
             corpus = await asyncio.to_thread(self._source.read)
