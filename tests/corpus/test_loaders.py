@@ -103,6 +103,26 @@ def test_the_encoding_is_detected(tmp_path: Path, encoding: str) -> None:
     assert only(tmp_path / "a.txt").text == text
 
 
+@pytest.mark.parametrize(
+    ("encoding", "text"),
+    [
+        ("cp1252", "Müller bought crème brûlée for 5 €."),
+        ("cp1252", "Él compró piñas en España; ¿cuánto costó?"),
+        ("cp1252", "café"),
+        ("cp1250", "Praha je hlavní město České republiky."),
+        ("cp1250", "Zażółć gęślą jaźń. Łódź leży w Polsce."),
+        ("gb18030", "中文\n"),
+        ("gb18030", "Budget 预算: 300"),
+        ("big5", "臺北"),
+        ("big5", "今天天氣很好。"),
+        ("shift_jis", "東京は日本の首都です。"),
+        ("euc_kr", "서울은 대한민국의 수도이다."),
+    ],
+)
+def test_a_short_text_is_read_in_the_likely_one_of_encodings_that_fit(encoding: str, text: str) -> None:
+    assert decode(text.encode(encoding))[0] == text
+
+
 def test_invalid_utf8_is_read_with_a_notice(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_bytes("Größe und Länge, Öl und Übel. ".encode() * 20 + b"bad \xff byte")
     (tmp_path / "b.txt").write_text("fine")

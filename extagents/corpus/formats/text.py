@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
 from extagents.corpus.formats.base import Refused
 
@@ -16,6 +17,9 @@ CODE = frozenset(
     )
     for suffix in line.split()
 )
+_ASCII = frozenset(map(chr, range(128)))
+_WESTERN = frozenset("äöüÄÖÜßéèêëàâçîïôûùñóíáúãõåæœÉÈÊÀÂÇÎÔÑÓÍÁÚÅÆØ€£©®°·«»¿¡§“”‘’–—…•\u00a0")
+_GB_COMMON = re.compile(rb"(?:[\x00-\x7f]|[\xa1-\xa3\xb0-\xd7][\xa1-\xfe])*+(?:[\xa1-\xa3\xb0-\xd7])?")  # may be cut within one
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
@@ -67,12 +71,29 @@ def _other_encoding(data: bytes) -> tuple[str, list[str]]:
         return _newlines(text), ["some bytes are not valid UTF-8 and were replaced"]
     from charset_normalizer import from_bytes
 
-    best = from_bytes(data[:65_536]).best()
-    if best is None:
+    found = list(from_bytes(data[:65_536]))
+    if not found:
         if broken > len(head) // 10:
             raise Refused("binary file")
         return _newlines(text), ["some bytes are not valid UTF-8 and were replaced"]
-    return _newlines(data.decode(best.encoding, "replace")), [f"not UTF-8; read as {best.encoding.replace('_', '-')}"]
+    best = found[0]
+    tied = {name for match in found if match.chaos == best.chaos for name in (match.encoding, *match.could_be_from_charset)}
+    encoding = next((name for name, fits in _LIKELY if name in tied and fits(data[:65_536])), best.encoding)
+    return _newlines(data.decode(encoding, "replace")), [f"not UTF-8; read as {encoding.replace('_', '-')}"]
+
+
+def _is_chinese(data: bytes) -> bool:
+    """Whether all that is no ASCII are the common characters of GB 2312 and its punctuation."""
+    return _GB_COMMON.fullmatch(data) is not None
+
+
+def _is_western(data: bytes) -> bool:
+    """Whether all that is no ASCII are letters and marks of Western Europe that Czech or Polish bytes seldom look like."""
+    return set(data.decode("cp1252", "replace")) - _ASCII <= _WESTERN
+
+
+_LIKELY: tuple[tuple[str, Callable[[bytes], bool]], ...] = (("gb18030", _is_chinese), ("cp1252", _is_western))
+"""What a text is read as where the guesses cannot be told apart, as those of a short one cannot."""
 
 
 def _newlines(text: str) -> str:
