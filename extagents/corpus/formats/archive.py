@@ -8,7 +8,7 @@ import zipfile
 import zlib
 from pathlib import PurePosixPath
 
-from extagents.corpus.formats.base import SKIPPED_FOLDERS, Extracted, Reading, Refused
+from extagents.corpus.formats.base import SKIPPED_FOLDERS, Extracted, Reading, Refused, Room
 from extagents.corpus.formats.nested import Members
 from extagents.corpus.formats.text import sound
 from extagents.corpus.formats.zipped import ENCRYPTED, member, member_name, open_zip
@@ -55,6 +55,8 @@ def _zip(data: bytes, reading: Reading) -> Extracted:
 
 def _tar(data: bytes, reading: Reading) -> Extracted:
     members = Members(reading)
+    reading.room.give_back(len(data))
+    path = ""
     try:
         with tarfile.open(fileobj=io.BytesIO(data), mode="r:") as archive:
             for info in archive:
@@ -62,20 +64,35 @@ def _tar(data: bytes, reading: Reading) -> Extracted:
                 if info.isdir() or _is_hidden(path):
                     continue
                 reading.room.member()
-                if reason := _unsafe(path):
-                    members.refuse(path, reason)
-                elif info.issym() or info.islnk():
-                    members.refuse(path, "a link in an archive is not followed")
-                elif not info.isreg():
-                    members.refuse(path, "not a regular file")
-                elif reason := _refused(path):
-                    members.refuse(path, reason)
-                elif (stream := archive.extractfile(info)) is not None:
-                    reading.room.take(info.size, info.size)
-                    members.add(path, stream.read())
+                _tar_member(archive, info, path, members, reading.room, len(data))
+            # tarfile takes a broken header for the end.
+            whole = not data[archive.offset : archive.offset + tarfile.BLOCKSIZE].strip(b"\0")
     except (tarfile.TarError, EOFError, OSError, ValueError, zlib.error, zipfile.BadZipFile) as error:
-        raise Refused(_DAMAGED) from error
+        if not members.found:
+            raise Refused(_DAMAGED) from error
+        whole = False
+    if not whole:
+        members.notice(f"cut off or damaged: read as far as it goes (to {path})")
     return members.extracted([])
+
+
+def _tar_member(archive: tarfile.TarFile, info: tarfile.TarInfo, path: str, members: Members, room: Room, packed: int) -> None:
+    if reason := _unsafe(path):
+        members.refuse(path, reason)
+    elif info.issym() or info.islnk():
+        members.refuse(path, "a link in an archive is not followed")
+    elif not info.isreg():
+        members.refuse(path, "not a regular file")
+    elif reason := _refused(path):
+        members.refuse(path, reason)
+    elif (stream := archive.extractfile(info)) is not None:
+        try:
+            # A sparse file says of itself that it is large.
+            room.take(info.size, packed)
+        except Refused as refused:
+            members.refuse(path, str(refused))
+            return
+        members.add(path, stream.read())
 
 
 def _is_hidden(path: str) -> bool:

@@ -55,12 +55,17 @@ class Room:
         self.largest = largest
         self.left = largest
         self.members = MOST_MEMBERS
+        self._text_left = largest
 
     def take(self, unpacked: int, packed: int) -> None:
         """Counts so many bytes out of so many packed ones. Raises Refused where they are too many."""
-        if unpacked > self.left or (unpacked > _BOMB_FROM and unpacked > _BOMB_RATIO * max(1, packed)):
-            raise Refused(f"unpacks to more than {min(unpacked, self.largest):,} bytes from {packed:,}; not read")
+        if unpacked > self.most(packed):
+            raise self.too_much(packed)
         self.left -= unpacked
+
+    def give_back(self, unpacked: int) -> None:
+        """Bytes that were counted and are now unpacked further: a file is not counted beside what it holds."""
+        self.left = min(self.largest, self.left + unpacked)
 
     def member(self) -> None:
         """Counts one member. Raises Refused where there are too many."""
@@ -70,7 +75,29 @@ class Room:
 
     def most(self, packed: int) -> int:
         """The bytes that so many packed ones may unpack to."""
-        return min(self.left, max(_BOMB_FROM, _BOMB_RATIO * packed))
+        return min(self.left, _most_of(packed))
+
+    def too_much(self, packed: int) -> Refused:
+        """The reason why a file of so many packed bytes is not unpacked."""
+        if self.left < _most_of(packed):
+            return Refused(f"unpacks to more than {self.largest:,} bytes in all, the most that is read; split it")
+        return Refused(f"unpacks to more than {_most_of(packed):,} bytes from {packed:,}; not read")
+
+    def write(self, written: int, before: int, packed: int) -> int:
+        """Counts characters of text as they are made, `before` having been made of the same file; their sum.
+
+        A few bytes that are shown again and again are a bomb, too. Raises Refused where they are too many.
+        """
+        if before + written > _most_of(packed):
+            raise Refused(f"unpacks to more than {_most_of(packed):,} characters from {packed:,} bytes; not read")
+        if written > self._text_left:
+            raise Refused(f"unpacks to more than {self.largest:,} characters in all, the most that is read; split it")
+        self._text_left -= written
+        return before + written
+
+
+def _most_of(packed: int) -> int:
+    return max(_BOMB_FROM, _BOMB_RATIO * max(1, packed))
 
 
 class Reading(NamedTuple):

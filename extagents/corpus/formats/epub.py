@@ -38,11 +38,16 @@ def read(name: str, data: bytes, reading: Reading) -> Extracted:
         items = {item.get("id"): item for item in book.iter(_OPF + "item")}
         chapters: list[str] = []
         missing = 0
+        seen: set[str] = set()
+        written = 0
         for entry in book.iter(_OPF + "itemref"):
             item = items.get(entry.get("idref"))
             if item is None or "html" not in (item.get("media-type") or "") or "nav" in (item.get("properties") or "").split():
                 continue
             path = posixpath.normpath(posixpath.join(posixpath.dirname(place), unquote(item.get("href") or "")))
+            if path in seen:
+                continue
+            seen.add(path)
             if path not in names:
                 missing += 1
                 continue
@@ -50,6 +55,7 @@ def read(name: str, data: bytes, reading: Reading) -> Extracted:
             text = text.strip()
             if text and "\n#" not in "\n" + text[:2_000] and heading and heading != title:
                 text = f"# {heading}\n\n{text}"
+            written = reading.room.write(len(text), written, len(data))
             chapters.append(text)
     body = sound("\n\n".join(text for text in chapters if text))
     notices = [f"{missing} chapters are missing in the book"] if missing else []

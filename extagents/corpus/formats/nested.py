@@ -25,7 +25,9 @@ class Members:
                 raise Refused(f"lies more than {DEEPEST} files deep in others")
             inner, packing = unpacked_name(name)
             if packing in PACKED:
-                data = unpack(data, packing, self._reading.room)
+                unpacked = unpack(data, packing, self._reading.room)
+                self._reading.room.give_back(len(data))
+                data = unpacked
             found = extract(inner, data, reading=self._reading)
         except Refused as refused:
             if str(refused) != "empty":
@@ -40,6 +42,15 @@ class Members:
     def refuse(self, path: str, reason: str) -> None:
         """Lists a member that is not read."""
         self._unreadable.append((path, reason))
+
+    def notice(self, notice: str) -> None:
+        """Says something about the file itself."""
+        self._notices.append(notice)
+
+    @property
+    def found(self) -> bool:
+        """Whether anything was read so far."""
+        return bool(self._records)
 
     def extracted(self, first: list[Record]) -> Extracted:
         """All that was found, `first` in front."""

@@ -26,7 +26,7 @@ def unpack(data: bytes, packing: str, room: Room) -> bytes:
             while chunk := stream.read(_CHUNK):
                 unpacked.write(chunk)
                 if unpacked.tell() > most:
-                    raise Refused(f"unpacks to more than {most:,} bytes from {len(data):,}; not read")
+                    raise room.too_much(len(data))
     except (gzip.BadGzipFile, EOFError, zlib.error, lzma.LZMAError, OSError, ValueError) as error:
         raise Refused(f"damaged {_NAMES[packing]} file") from error
     room.take(unpacked.tell(), len(data))

@@ -24,7 +24,7 @@ def read(name: str, data: bytes, reading: Reading) -> Extracted:
         open_zip(data, reading.room, "workbook").close()
     parts: list[str] = []
     unreadable: list[tuple[str, str]] = []
-    size = 0
+    written = 0
     try:
         book = calamine.CalamineWorkbook.from_filelike(io.BytesIO(data))
         for metadata in book.sheets_metadata:
@@ -38,13 +38,12 @@ def read(name: str, data: bytes, reading: Reading) -> Extracted:
             if sheet.total_height * sheet.total_width > MOST_CELLS:
                 unreadable.append((metadata.name, f"a sheet of more than {MOST_CELLS:,} cells; split it"))
                 continue
-            lines = list(_sheet(sheet.iter_rows()))
+            lines = []
+            for line in _sheet(sheet.iter_rows()):
+                written = reading.room.write(len(line), written, len(data))
+                lines.append(line)
             if lines:
-                text = f"## {' '.join(metadata.name.split())}\n\n" + "\n".join(lines) + "\n\n"
-                size += len(text)
-                if size > reading.room.largest:
-                    raise Refused(f"holds more than {reading.room.largest:,} characters; split it")
-                parts.append(text)
+                parts.append(f"## {' '.join(metadata.name.split())}\n\n" + "\n".join(lines) + "\n\n")
     except calamine.PasswordError as error:
         raise Refused("encrypted workbook; remove its password") from error
     except (calamine.CalamineError, ValueError, OSError) as error:

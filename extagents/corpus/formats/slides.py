@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import zipfile
 from collections.abc import Iterator
 from typing import Any
@@ -11,7 +10,20 @@ from extagents.corpus.formats.base import Extracted, Reading, Record, Refused
 from extagents.corpus.formats.markdown import table as markdown_table
 from extagents.corpus.formats.text import sound, title_of
 from extagents.corpus.formats.word import properties
-from extagents.corpus.formats.zipped import open_zip
+from extagents.corpus.formats.zipped import office_file
+
+_OPEN = b"application/vnd.openxmlformats-officedocument.presentationml."
+_MACROS = b"application/vnd.ms-powerpoint."
+_KINDS = dict.fromkeys(
+    (
+        _OPEN + b"template.main+xml",
+        _OPEN + b"slideshow.main+xml",
+        _MACROS + b"presentation.macroEnabled.main+xml",
+        _MACROS + b"template.macroEnabled.main+xml",
+        _MACROS + b"slideshow.macroEnabled.main+xml",
+    ),
+    _OPEN + b"presentation.main+xml",
+)
 
 
 def read(name: str, data: bytes, reading: Reading) -> Extracted:
@@ -20,15 +32,24 @@ def read(name: str, data: bytes, reading: Reading) -> Extracted:
     from lxml.etree import LxmlError  # type: ignore[import-untyped]
     from pptx.exc import PackageNotFoundError
 
-    open_zip(data, reading.room, "PowerPoint file").close()
+    plain = office_file(data, reading.room, "PowerPoint file", _KINDS)
     pages: list[int] = []
     parts: list[str] = []
     size = 0
+    written = 0
+    seen: set[str] = set()
     try:
-        presentation = pptx.Presentation(io.BytesIO(data))
-        for number, slide in enumerate(presentation.slides, 1):
+        presentation = pptx.Presentation(plain)
+        for slide in presentation.slides:
+            if slide.part.partname in seen:
+                continue
+            seen.add(slide.part.partname)
+            shown = []
+            for part in _slide(slide, len(seen)):
+                written = reading.room.write(len(part), written, len(data))
+                shown.append(part)
             pages.append(size)
-            text = sound("\n\n".join(_slide(slide, number))) + "\n\n"
+            text = sound("\n\n".join(shown)) + "\n\n"
             parts.append(text)
             size += len(text)
         title, metadata = properties(presentation.core_properties)
@@ -94,10 +115,10 @@ def _chart(chart: Any) -> str:
         return ""
     categories = [str(category) for category in plots[0].categories]
     series = [one for plot in plots for one in plot.series]
+    columns = [list(one.values) for one in series]
     rows = [["", *(str(one.name or "") for one in series)]]
     for place, category in enumerate(categories):
-        values = [list(one.values) for one in series]
-        rows.append([category, *(_value(row[place]) if place < len(row) else "" for row in values)])
+        rows.append([category, *(_value(column[place]) if place < len(column) else "" for column in columns)])
     title = chart.chart_title.text_frame.text.strip() if chart.has_title and chart.chart_title.has_text_frame else ""
     text = markdown_table(rows) if categories else ""
     return "\n\n".join(part for part in (title, text) if part)

@@ -5,20 +5,29 @@ The text is what a reader sees: insertions that are still marked are in it, dele
 
 from __future__ import annotations
 
-import io
 import re
 import zipfile
 from collections.abc import Iterator
+from itertools import chain, takewhile
 from typing import Any
 
-from extagents.corpus.formats.base import Extracted, Reading, Record, Refused
+from extagents.corpus.formats.base import Extracted, Reading, Record, Refused, Room
 from extagents.corpus.formats.markdown import table as markdown_table
 from extagents.corpus.formats.text import sound, title_of
-from extagents.corpus.formats.zipped import open_zip
+from extagents.corpus.formats.zipped import office_file
 
 _W = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
 _MC = "{http://schemas.openxmlformats.org/markup-compatibility/2006}"
 _M = "{http://schemas.openxmlformats.org/officeDocument/2006/math}"
+_OPEN = b"application/vnd.openxmlformats-officedocument.wordprocessingml."
+_KINDS = dict.fromkeys(
+    (
+        _OPEN + b"template.main+xml",
+        b"application/vnd.ms-word.document.macroEnabled.main+xml",
+        b"application/vnd.ms-word.template.macroEnabledTemplate.main+xml",
+    ),
+    _OPEN + b"document.main+xml",
+)
 _HEADING = re.compile(r"heading ([1-9])$", re.IGNORECASE)
 _LEFT_OUT = frozenset(
     (
@@ -47,10 +56,10 @@ def read(name: str, data: bytes, reading: Reading) -> Extracted:
     from docx.opc.exceptions import PackageNotFoundError
     from lxml.etree import LxmlError  # type: ignore[import-untyped]
 
-    open_zip(data, reading.room, "Word file").close()
+    plain = office_file(data, reading.room, "Word file", _KINDS)
     try:
-        document = docx.Document(io.BytesIO(data))
-        text = _Writer(document).text()
+        document = docx.Document(plain)
+        text = _Writer(document).text(reading.room, len(data))
         title, metadata = properties(document.core_properties)
     except (PackageNotFoundError, LxmlError, zipfile.BadZipFile, KeyError, ValueError, AttributeError, OSError) as error:
         raise Refused("damaged Word file") from error
@@ -79,11 +88,12 @@ class _Writer:
         self._counts: dict[tuple[str, int], int] = {}
         self._styles = {style.style_id: style for style in document.styles}
 
-    def text(self) -> str:
-        parts = [*self._around("header"), *self._blocks(self._document.element.body), *self._notes(), *self._around("footer")]
+    def text(self, room: Room, packed: int) -> str:
+        body = self._document.element.body
         out: list[str] = []
-        before = ""
-        for kind, part in parts:
+        before, written = "", 0
+        for kind, part in chain(self._around("header"), self._blocks(body), self._notes(), self._around("footer")):
+            written = room.write(len(part), written, packed)
             if out:
                 out.append("\n" if kind == before == "item" else "\n\n")
             out.append(part)
@@ -112,8 +122,9 @@ class _Writer:
             else:
                 yield "paragraph", text
         for box in element.iter(_W + "txbxContent"):
-            # An older copy of the same box stands in the Fallback.
-            if not any(above.tag == _MC + "Fallback" for above in box.iterancestors()):
+            # An older copy of the same box stands in the Fallback; a box within a box is that one's.
+            around = takewhile(lambda above: above is not element, box.iterancestors())
+            if not any(above.tag in (_MC + "Fallback", _W + "txbxContent") for above in around):
                 yield from self._blocks(box)
 
     def _level(self, element: Any) -> int:
@@ -219,10 +230,12 @@ class _Writer:
         """Footnotes, then endnotes, under the marks that stand for them in the text."""
         from docx.oxml import parse_xml
 
+        seen: set[str] = set()
         for kind, mark in (("footnote", "^"), ("endnote", "^e")):
             for relation in self._document.part.rels.values():
-                if relation.is_external or not relation.reltype.endswith(f"/{kind}s"):
+                if relation.is_external or not relation.reltype.endswith(f"/{kind}s") or relation.target_part.partname in seen:
                     continue
+                seen.add(relation.target_part.partname)
                 for note in parse_xml(relation.target_part.blob).iter(f"{_W}{kind}"):
                     text = " ".join(self._flat(note))
                     if text and note.get(_W + "type") in (None, "normal"):

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import bz2
 import io
+import lzma
+import struct
 import zipfile
 import zlib
+from collections.abc import Mapping
 from xml.etree.ElementTree import Element
 
 from extagents.corpus.formats.base import Refused, Room
 
 ENCRYPTED = 0x1
 _UTF8 = 0x800
+_CONTENT_TYPES = "[Content_Types].xml"
+_PICTURES = ("/media/", "/embeddings/", "/fonts/")
+_LOCAL_HEADER = 30
+_LENGTHS = 26
 
 
 def open_zip(data: bytes, room: Room, what: str) -> zipfile.ZipFile:
@@ -25,6 +33,7 @@ def open_zip(data: bytes, room: Room, what: str) -> zipfile.ZipFile:
     members = packed.infolist()
     if len(members) > room.members:
         raise Refused(f"more than {room.members:,} members; not read")
+    room.give_back(len(data))
     # A few parts of an office file are packed to a thousandth; the whole is what a bomb gives away.
     room.take(sum(member.file_size for member in members), len(data))
     return packed
@@ -33,11 +42,63 @@ def open_zip(data: bytes, room: Room, what: str) -> zipfile.ZipFile:
 def member(packed: zipfile.ZipFile, name: str | zipfile.ZipInfo, what: str) -> bytes:
     """What a member holds, never more than the zip file says. Raises Refused where it is damaged or encrypted."""
     try:
-        return packed.read(name)
+        info = packed.getinfo(name) if isinstance(name, str) else name
+        if info.compress_type in (zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA) and not info.flag_bits & ENCRYPTED:
+            return _bounded(packed, info, what)
+        with packed.open(info) as stream:
+            # With a size, zipfile unpacks no more than that many bytes; without one, whatever is there.
+            return stream.read(info.file_size)
     except RuntimeError as error:  # how zipfile says that a password is needed
         raise Refused("encrypted; remove its password") from error
-    except (KeyError, zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError, NotImplementedError) as error:
+    except (
+        KeyError,
+        zipfile.BadZipFile,
+        zlib.error,
+        lzma.LZMAError,
+        struct.error,
+        EOFError,
+        OSError,
+        ValueError,
+        NotImplementedError,
+    ) as error:
         raise Refused(f"damaged {what}") from error
+
+
+def _bounded(packed: zipfile.ZipFile, info: zipfile.ZipInfo, what: str) -> bytes:
+    """A member that zipfile would unpack whole before it looks at the size."""
+    assert packed.fp is not None
+    packed.fp.seek(info.header_offset + _LENGTHS)
+    packed.fp.seek(info.header_offset + _LOCAL_HEADER + sum(struct.unpack("<HH", packed.fp.read(4))))
+    raw = packed.fp.read(info.compress_size)
+    unpacker: bz2.BZ2Decompressor | lzma.LZMADecompressor = bz2.BZ2Decompressor()
+    if info.compress_type == zipfile.ZIP_LZMA:
+        settings, dictionary = struct.unpack("<4xBI", raw[:9])
+        rest, lc = divmod(settings, 9)
+        pb, lp = divmod(rest, 5)
+        size = min(dictionary, max(info.file_size, 1 << 16))
+        chain = [{"id": lzma.FILTER_LZMA1, "lc": lc, "lp": lp, "pb": pb, "dict_size": size}]
+        unpacker, raw = lzma.LZMADecompressor(lzma.FORMAT_RAW, filters=chain), raw[9:]
+    content = unpacker.decompress(raw, max_length=info.file_size + 1)
+    if len(content) != info.file_size or zlib.crc32(content) != info.CRC:
+        raise Refused(f"damaged {what}")
+    return content
+
+
+def office_file(data: bytes, room: Room, what: str, kinds: Mapping[bytes, bytes]) -> io.BytesIO:
+    """An office file for a library that trusts its sizes and knows one kind: unpacked, pictures left empty.
+
+    `kinds` maps kinds of content (templates, files with macros) to the one that the library takes.
+    """
+    plain = io.BytesIO()
+    with open_zip(data, room, what) as packed, zipfile.ZipFile(plain, "w") as out:
+        for name in dict.fromkeys(packed.namelist()):
+            content = b"" if any(part in name for part in _PICTURES) else member(packed, name, what)
+            if name == _CONTENT_TYPES:
+                for kind, known in kinds.items():
+                    content = content.replace(b'"' + kind + b'"', b'"' + known + b'"')
+            out.writestr(name, content)
+    plain.seek(0)
+    return plain
 
 
 def xml(data: bytes, what: str) -> Element:
