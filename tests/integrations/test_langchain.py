@@ -445,8 +445,9 @@ def test_a_compressor_behind_a_retriever(handbook):
 
 
 def test_a_compressor_in_langchains_own_retriever(handbook):
-    classic = pytest.importorskip("langchain_classic.retrievers")
-    retriever = classic.ContextualCompressionRetriever(
+    from langchain_classic.retrievers import ContextualCompressionRetriever
+
+    retriever = ContextualCompressionRetriever(
         base_retriever=ExtAgentsRetriever(over="handbook/", mode="search"), base_compressor=ExtAgentsCompressor(tokens=30)
     )
     assert "Oskerby" in retriever.invoke(OFFICE_QUESTION)[0].page_content

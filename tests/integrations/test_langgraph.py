@@ -12,6 +12,8 @@ from typing import Annotated, Any, TypedDict
 import pytest
 import world
 from langgraph.checkpoint.memory import InMemorySaver
+from langgraph.checkpoint.sqlite import SqliteSaver
+from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 from langgraph.graph import END, START, MessagesState, StateGraph
 from langgraph.types import RetryPolicy, Send
 
@@ -181,10 +183,9 @@ async def test_a_checkpointer_that_lives_in_the_callers_loop_is_not_asked_from_o
     assert saver.loops == {id(asyncio.get_running_loop())}
 
 
-async def test_sqlite_checkpointer_if_it_is_there(team, tmp_path):
-    aio = pytest.importorskip("langgraph.checkpoint.sqlite.aio")
+async def test_an_awaited_sqlite_checkpointer(team, tmp_path):
     given = {"question": world.QUESTION, "over": world.documents(8)}
-    async with aio.AsyncSqliteSaver.from_conn_string(str(tmp_path / "checkpoints.db")) as saver:
+    async with AsyncSqliteSaver.from_conn_string(str(tmp_path / "checkpoints.db")) as saver:
         nodes = shouting(node(team), checkpointer=saver), shouting(team.graph(), Theirs, "answer", checkpointer=saver)
         for thread, (graph, asked_) in enumerate(zip(nodes, (asked(), given), strict=True)):
             config: Any = {"configurable": {"thread_id": str(thread)}}
@@ -192,12 +193,13 @@ async def test_sqlite_checkpointer_if_it_is_there(team, tmp_path):
             assert (await graph.aget_state(config)).values["shout"] == world.ANSWER.upper()
 
 
-def test_blocking_sqlite_checkpointer_if_it_is_there(team, tmp_path):
-    sqlite = pytest.importorskip("langgraph.checkpoint.sqlite")
-    with sqlite.SqliteSaver.from_conn_string(str(tmp_path / "checkpoints.db")) as saver:
-        graph = shouting(team.graph(), Theirs, "answer", checkpointer=saver)
-        result = graph.invoke({"question": world.QUESTION, "over": world.documents(8)}, CONFIG)
-        assert result["shout"] == world.ANSWER.upper()
+@pytest.mark.parametrize("whole", [True, False])
+def test_a_blocking_sqlite_checkpointer(team, tmp_path, whole):
+    with SqliteSaver.from_conn_string(str(tmp_path / "checkpoints.db")) as saver:
+        graph = shouting(team.graph() if whole else node(team), *((Theirs, "answer") if whole else ()), checkpointer=saver)
+        given = {"question": world.QUESTION, "over": world.documents(8)} if whole else asked()
+        assert graph.invoke(given, CONFIG)["shout"] == world.ANSWER.upper()
+        assert graph.get_state(CONFIG).values["shout"] == world.ANSWER.upper()
 
 
 @pytest.mark.parametrize("whole", [True, False])
