@@ -109,6 +109,8 @@ def test_the_encoding_is_detected(tmp_path: Path, encoding: str) -> None:
         ("cp1252", "Müller bought crème brûlée for 5 €."),
         ("cp1252", "Él compró piñas en España; ¿cuánto costó?"),
         ("cp1252", "café"),
+        ("cp1252", "The room was at 20 °C."),
+        ("cp1252", "“It’s 10 m²…” – 5 € each"),
         ("cp1250", "Praha je hlavní město České republiky."),
         ("cp1250", "Zażółć gęślą jaźń. Łódź leży w Polsce."),
         ("gb18030", "中文\n"),
@@ -121,6 +123,11 @@ def test_the_encoding_is_detected(tmp_path: Path, encoding: str) -> None:
 )
 def test_a_short_text_is_read_in_the_likely_one_of_encodings_that_fit(encoding: str, text: str) -> None:
     assert decode(text.encode(encoding))[0] == text
+
+
+def test_the_encoding_is_guessed_from_where_the_text_is_no_longer_ascii() -> None:
+    text = "Plain words. " * 10_000 + "Der Bürgermeister von München heißt Jörg."
+    assert decode(text.encode("cp1252"))[0] == text
 
 
 def test_invalid_utf8_is_read_with_a_notice(tmp_path: Path) -> None:

@@ -18,7 +18,8 @@ CODE = frozenset(
     for suffix in line.split()
 )
 _ASCII = frozenset(map(chr, range(128)))
-_WESTERN = frozenset("äöüÄÖÜßéèêëàâçîïôûùñóíáúãõåæœÉÈÊÀÂÇÎÔÑÓÍÁÚÅÆØ€£©®°·«»¿¡§“”‘’–—…•\u00a0")
+_MARKS = frozenset("€©®°±²·µ§«»“”‘’–—…•\u00a0")
+_WESTERN = _MARKS | frozenset("äöüÄÖÜßéèêëàâçîïôûùñóíáúãõåæœÉÈÊÀÂÇÎÔÑÓÍÁÚÅÆØ£¿¡")
 _GB_COMMON = re.compile(rb"(?:[\x00-\x7f]|[\xa1-\xa3\xb0-\xd7][\xa1-\xfe])*+(?:[\xa1-\xa3\xb0-\xd7])?")  # may be cut within one
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
@@ -71,15 +72,28 @@ def _other_encoding(data: bytes) -> tuple[str, list[str]]:
         return _newlines(text), ["some bytes are not valid UTF-8 and were replaced"]
     from charset_normalizer import from_bytes
 
-    found = list(from_bytes(data[:65_536]))
+    begin = len(data) - len(data.lstrip(bytes(range(128))))
+    sample = data[max(0, begin - 1_000) :][:65_536]
+    if _is_marks(sample):
+        return _newlines(data.decode("cp1252", "replace")), ["not UTF-8; read as cp1252"]
+    found = list(from_bytes(sample))
     if not found:
         if broken > len(head) // 10:
             raise Refused("binary file")
         return _newlines(text), ["some bytes are not valid UTF-8 and were replaced"]
     best = found[0]
     tied = {name for match in found if match.chaos == best.chaos for name in (match.encoding, *match.could_be_from_charset)}
-    encoding = next((name for name, fits in _LIKELY if name in tied and fits(data[:65_536])), best.encoding)
+    encoding = next((name for name, fits in _LIKELY if name in tied and fits(sample)), best.encoding)
     return _newlines(data.decode(encoding, "replace")), [f"not UTF-8; read as {encoding.replace('_', '-')}"]
+
+
+def _is_marks(data: bytes) -> bool:
+    """Whether all that is no ASCII are marks: an English text of Windows, in which "20 °C" would be guessed to be Chinese."""
+    return _foreign(data) <= _MARKS and not _is_chinese(data)
+
+
+def _foreign(data: bytes) -> set[str]:
+    return set(data.decode("cp1252", "replace")) - _ASCII
 
 
 def _is_chinese(data: bytes) -> bool:
@@ -89,7 +103,7 @@ def _is_chinese(data: bytes) -> bool:
 
 def _is_western(data: bytes) -> bool:
     """Whether all that is no ASCII are letters and marks of Western Europe that Czech or Polish bytes seldom look like."""
-    return set(data.decode("cp1252", "replace")) - _ASCII <= _WESTERN
+    return _foreign(data) <= _WESTERN
 
 
 _LIKELY: tuple[tuple[str, Callable[[bytes], bool]], ...] = (("gb18030", _is_chinese), ("cp1252", _is_western))
