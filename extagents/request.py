@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -53,6 +53,8 @@ def request_of(
         raise InputError("There is nothing to read.", hint="Give paths, documents or a corpus with `over`.")
     if schema is not None and not (isinstance(schema, type) and issubclass(schema, BaseModel)):
         raise InputError("The schema is no pydantic model class.", hint="Give a subclass of pydantic.BaseModel.")
+    if isinstance(history, str) or not isinstance(history, Iterable):
+        raise InputError(f"The history is no list of turns but {type(history).__name__}.", hint="Give earlier turns in a list.")
     turns = tuple(_turn(turn) for turn in history)
     if run is not None and run != _sendable(run):  # changed to what can be stored, it might be another run's name
         raise InputError(f"The run's name {run!r} is no text: it holds lone surrogates.", hint="Give another name.")
@@ -62,6 +64,8 @@ def request_of(
 def compress_request(question: str, over: Any, tokens: int, granularity: Granularity, run: str | None, resume: bool) -> Request:
     """The request for compressed context, or `InputError` for what cannot be asked."""
     request = request_of(question, over, "", (), None, run, resume)
+    if not isinstance(tokens, int):
+        raise InputError(f"The tokens are no whole number but {type(tokens).__name__}.", hint="Give a number.")
     if tokens < 1:
         raise InputError(f"Nothing can be said in {tokens} tokens.", hint="Give at least 1.")
     if granularity not in get_args(Granularity):

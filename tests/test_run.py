@@ -658,7 +658,7 @@ def test_the_estimate_holds_what_a_run_costs():
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"schema": dict}, {"schema": Birth(town="x")}, {"run": 5}, {"history": [5]}, {"instructions": 5}]
+    "wrong", [{"schema": dict}, {"schema": Birth(town="x")}, {"run": 5}, {"history": 5}, {"history": [5]}, {"instructions": 5}]
 )
 async def test_arguments_of_the_wrong_kind_are_refused_in_a_line(wrong):
     with pytest.raises(InputError):
