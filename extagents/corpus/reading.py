@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 
 from extagents.corpus.formats import LARGEST_FILE, PACKED, Extracted, Refused, extract, refusal, unpacked_name
 from extagents.corpus.formats.base import Reading, Room, said
 from extagents.corpus.formats.packed import unpack
+
+_ONE = threading.Lock()  # libraries of documents are not made for threads: PDFium crashes
 
 
 def read(
@@ -27,7 +30,8 @@ def read(
         raise Refused("empty")
     if packing in PACKED:
         data = unpack(data, packing, room)
-    return extract(inner, data, reading=Reading(room, text_field, title_field))
+    with _ONE:
+        return extract(inner, data, reading=Reading(room, text_field, title_field))
 
 
 def read_or_refuse(

@@ -14,7 +14,7 @@ from typing import Any
 import psutil
 import pytest
 
-from extagents.corpus import loaders, pool
+from extagents.corpus import loaders, pool, reading
 from extagents.corpus.corpus import Corpus
 from tests.corpus import making
 from tests.corpus.test_loaders import pdf
@@ -133,6 +133,25 @@ def test_where_no_process_can_be_started_files_are_read_here(
     else:
         monkeypatch.setattr(pool, "_PROGRAM", broken)
     assert len(Corpus.load(folder, cache=False, workers=2)) == 12
+
+
+def test_no_two_files_are_read_at_once_in_one_process(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pool, "_PROGRAM", "")
+    extract, turn, busy = reading.extract, threading.Lock(), []
+
+    def alone(*args: Any, **options: Any) -> Any:
+        if not turn.acquire(blocking=False):
+            busy.append(args[0])
+            return extract("a.txt", b"Meanwhile.")
+        try:
+            threading.Event().wait(0.01)  # others get their chance
+            return extract(*args, **options)
+        finally:
+            turn.release()
+
+    monkeypatch.setattr(reading, "extract", alone)
+    assert len(Corpus.load(folder, cache=False, workers=3)) == 12
+    assert not busy
 
 
 def test_a_script_needs_no_guard_and_what_it_does_happens_once(folder: Path, tmp_path: Path) -> None:
