@@ -1,6 +1,7 @@
 """Where tables stand in a text: a reader that gets the middle of one sees its header again.
 
-Markdown tables with a rule under their header, and whole documents that are CSV or TSV, by their name.
+Markdown tables with a rule under their header, with bars around them or without, and whole documents that are CSV or
+TSV, by their name; a CSV may be parted by semicolons.
 """
 
 from __future__ import annotations
@@ -19,8 +20,11 @@ MOST_HEAD = 2_000
 
 _MOST_ROWS_BACK = 64
 _SEPARATED = re.compile(r"\.(csv|tsv)(?:\.gz|\.bz2|\.xz)?(?:#\d+)?\Z", re.IGNORECASE)
-_RULE = re.compile(r"\n {0,3}\|(?:[ \t]*:?-+:?[ \t]*\|)+[ \t]*(?=\n|\Z)")
+_RULE = re.compile(
+    r"\n {0,3}(?:\|(?:[ \t]*:?-+:?[ \t]*\|)+[ \t]*|(?:\|[ \t]*)?:?-+:?[ \t]*(?:\|[ \t]*:?-+:?[ \t]*)+(?:\|[ \t]*)?)(?=\n|\Z)"
+)
 _LINE = re.compile(r"\n {0,3}\|[^\n]*")
+_BARE_LINE = re.compile(r"\n[^\n|]*\|[^\n]*")
 
 
 class Table(NamedTuple):
@@ -39,31 +43,51 @@ def tables(document: Document) -> list[Table]:
     """The tables of a document in order. Linear in its length; next to nothing where it has none."""
     text = document.text
     if match := _SEPARATED.search(document.id):
-        return _separated(text, "\t" if match[1].lower() == "tsv" else ",")
+        return _separated(text, "\t" if match[1].lower() == "tsv" else ",;")
     found: list[Table] = []
     after = 0
-    for rule in _RULE.finditer(text) if "|\n" in text and "---" in text else ():
+    for rule in _RULE.finditer(text) if "|" in text and "---" in text else ():
         start = text.rfind("\n", 0, rule.start()) + 1
-        if start < after or not text[start : start + 4].lstrip(" ").startswith("|"):
+        if start < after:
             continue
+        line = _LINE
+        if not (_has_bar(text[start : start + 4]) and _has_bar(rule[0][1:5]) and rule[0].rstrip().endswith("|")):
+            if _columns(text[start : rule.start()]) != _columns(rule[0]):
+                continue
+            line = _BARE_LINE
         head = min(len(text), rule.end() + 1)
         end = rule.end()
-        while row := _LINE.match(text, end):
+        while row := line.match(text, end):
             end = row.end()
+        if line is _BARE_LINE and end == rule.end():
+            continue
         after = min(len(text), end + 1)
         found.append(Table(start, head, after))
     return found
 
 
-def _separated(text: str, separator: str) -> list[Table]:
+def _has_bar(line: str) -> bool:
+    return line.lstrip(" ").startswith("|")
+
+
+def _columns(line: str) -> int:
+    line = line.strip().replace("\\|", "")
+    return line.removeprefix("|").removesuffix("|").count("|") + 1
+
+
+def _separated(text: str, separators: str) -> list[Table]:
     head = row_end(text, 0, min(len(text), MOST_HEAD + 1))
     if not head:
         return []
+    named = any(names_columns(_cells(text[:head], separator)) for separator in separators)
+    return [Table(0, head, len(text), quoted=True)] if named else []
+
+
+def _cells(line: str, separator: str) -> list[str]:
     try:
-        columns = next(csv.reader([text[:head]], delimiter=separator), [])
+        return [cell.strip() for cell in next(csv.reader([line], delimiter=separator), [])]
     except csv.Error:
         return []
-    return [Table(0, head, len(text), quoted=True)] if names_columns([name.strip() for name in columns]) else []
 
 
 def table_at(found: Sequence[Table], at: int) -> Table | None:

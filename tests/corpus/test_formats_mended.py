@@ -210,3 +210,19 @@ def test_a_gzip_bomb_names_the_limit() -> None:
     data = gzip.compress(b"0" * 50_000)
     with pytest.raises(Refused, match="40,000 bytes in all, the most that is read"):
         unpack(data, ".gz", Room(40_000))
+
+
+@pytest.mark.parametrize(("written_in", "said"), [("gbk", "gbk"), ("gbk", ""), ("utf-8", "utf-8"), ("big5", "big5")])
+def test_header_lines_of_a_mail_are_read_in_the_encoding_they_are_written_in(written_in: str, said: str) -> None:
+    kind = f"Content-Type: text/plain; charset={said}\n" if said else ""
+    data = f"From: 張三 <a@example.org>\nSubject: =?utf-8?q?Re=3A?= 會議\n{kind}\n內容\n".encode(written_in)
+    record = extract("a.eml", data).records[0]
+    assert record.text.startswith("From: 張三 <a@example.org>\nSubject: Re:")
+    assert "會議" in record.title
+
+
+def test_an_attachment_that_has_no_room_leaves_the_mail() -> None:
+    data = making.mail("See below.", attached={"a.txt": b"one " * 999, "b.txt": b"two " * 99_999})
+    found = extract("a.eml", data, reading=Reading(Room(20_000)))
+    assert [record.inside for record in found.records] == ["", "a.txt"]
+    assert [path for path, _ in found.unreadable] == ["b.txt"]

@@ -12,7 +12,7 @@ from email.utils import parsedate_to_datetime
 from pathlib import PurePath, PurePosixPath
 from typing import Any
 
-from extagents.corpus.formats.base import Extracted, Reading, Record, Refused
+from extagents.corpus.formats.base import Extracted, Reading, Record, Refused, Room
 from extagents.corpus.formats.nested import Members
 from extagents.corpus.formats.text import decode, sound
 
@@ -22,19 +22,21 @@ _BEGINS = re.compile(rb"^From \S.*\r?\n(?=[!-9;-~]+:)", re.MULTILINE)
 
 def read(name: str, data: bytes, reading: Reading) -> Extracted:
     """A document a message and one an attachment. Raises Refused where it is no mail."""
+    members = Members(reading)
+    reading.room.give_back(len(data))
     if PurePath(name.lower()).suffix != ".mbox":
-        members = Members(reading)
-        record = _message(data, name, members, "")
+        record = _message(data, name, members, "", reading.room)
         if record is None:
             raise Refused("no mail: it has no header lines")
         return members.extracted([record])
-    members = Members(reading)
     records = []
     starts = [match.end() for match in _BEGINS.finditer(data)]
     ends = [*[match.start() for match in _BEGINS.finditer(data)][1:], len(data)]
     for number, (start, end) in enumerate(zip(starts, ends, strict=False), 1):
         reading.room.member()
-        record = _message(re.sub(rb"(?m)^>(>*From )", rb"\1", data[start:end]), f"message {number}", members, str(number))
+        record = _message(
+            re.sub(rb"(?m)^>(>*From )", rb"\1", data[start:end]), f"message {number}", members, str(number), reading.room
+        )
         if record is not None:
             records.append(record)
     if not records:
@@ -42,7 +44,7 @@ def read(name: str, data: bytes, reading: Reading) -> Extracted:
     return members.extracted(records)
 
 
-def _message(data: bytes, name: str, members: Members, inside: str) -> Record | None:
+def _message(data: bytes, name: str, members: Members, inside: str, room: Room) -> Record | None:
     try:
         message: Any = BytesParser(policy=policy.default).parsebytes(data)
     except (MessageError, ValueError, LookupError) as error:
@@ -61,18 +63,39 @@ def _message(data: bytes, name: str, members: Members, inside: str) -> Record | 
             metadata["date"] = said["Date"]
     for number, (attached, content) in enumerate(_attachments(message), 1):
         path = attached or f"attachment-{number}"
-        members.add(f"{inside}/{path}" if inside else path, content)
+        path = f"{inside}/{path}" if inside else path
+        try:
+            room.take(len(content), len(data))
+        except Refused as refused:
+            members.refuse(path, str(refused))
+            continue
+        members.add(path, content)
     return Record(text, sound(said.get("Subject", "")) or name, metadata=metadata, inside=inside)
 
 
 def _header(message: Any, field: str) -> str:
+    raw = next((text for key, text in message.raw_items() if key.lower() == field.lower()), "")
     try:
         value = message[field]
+        if value is not None and not (said := str(raw)).isascii():
+            # Not allowed, and common: characters as they are, in UTF-8 or in the encoding of the text.
+            value = message.policy.header_factory(field, _characters(said, message))
         return " ".join(str(value).split()) if value is not None else ""
     except (ValueError, IndexError, KeyError, AttributeError, TypeError, LookupError):
         # The standard library trips over some broken headers; the line as it stands says as much.
-        raw = next((text for key, text in message._headers if key.lower() == field.lower()), "")
         return " ".join(str(raw).split())
+
+
+def _characters(raw: str, message: Any) -> str:
+    """A header's line whose bytes no encoded word explains."""
+    data = raw.encode("utf-8", "surrogateescape")
+    part = message.get_body(preferencelist=("plain", "html"))
+    for encoding in ("utf-8", (part or message).get_content_charset("gb18030"), "gb18030"):
+        try:
+            return data.decode(encoding)
+        except (LookupError, ValueError):
+            continue
+    return data.decode("utf-8", "replace")
 
 
 def _body(message: EmailMessage) -> str:
