@@ -28,7 +28,7 @@ from extagents.corpus.storing import described, recovered
 from extagents.errors import SettingsError
 from extagents.private import FILE, FOLDER, make_folder, new_file
 
-FORMAT = 2
+FORMAT = 3
 """Version of the layout, of the extraction and of the sharding: entries of another version are not found."""
 
 MOST_BYTES = 10 << 30
