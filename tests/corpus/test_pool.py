@@ -177,7 +177,8 @@ def test_no_reader_outlives_the_process_that_asked(folder: Path, tmp_path: Path,
     (tmp_path / "program.py").write_text(PROGRAM)
     script = tmp_path / "script.py"
     script.write_text(
-        "from pathlib import Path\nimport extagents\nfrom extagents.corpus import pool\n"
+        "from pathlib import Path\nimport signal\nimport extagents\nfrom extagents.corpus import pool\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # tests in the background are born deaf to it
         f"pool._PROGRAM = Path({str(tmp_path / 'program.py')!r}).read_text()\n"
         f"extagents.Corpus.load({str(folder)!r}, cache=False, workers=2)\n"
     )

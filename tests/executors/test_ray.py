@@ -71,6 +71,9 @@ async def test_two_nodes_give_the_answer_and_the_reports_that_this_process_gives
     corpus = world.corpus()
     async with FakeEndpoint(answer) as endpoint:
         async with team(endpoint, memory_url) as away:
+            fleet = (await started(away))._fleet
+            assert fleet is not None
+            await until(lambda: len(fleet.members) == 2)  # a run begins with the first; slow machines start the other late
             found = await away.aask(world.QUESTION, over=corpus)
             reports = await asyncio.to_thread(away.reports, found.run_id)
             reads = executor_of(away).reads
