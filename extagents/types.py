@@ -8,23 +8,20 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Literal, Protocol
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
+
+from extagents.frozen import Frozen as Frozen
+from extagents.tabular import RowFound, Table, TableProfile, TableSchema
 
 Kind = Literal["lookup", "multi_hop", "aggregate", "summary"]
 AnswerType = Literal["name", "person", "place", "organization", "date", "number", "yes_no", "list", "text"]
 Effort = Literal["quick", "balanced", "thorough"]
 Strategy = Literal["fused", "parallel", "iterative", "single"]
-Role = Literal["planner", "reader", "reasoner", "memory", "single", "fusion", "writer"]
+Role = Literal["planner", "reader", "reasoner", "memory", "single", "fusion", "writer", "analyst"]
 Granularity = Literal["auto", "word", "sentence", "paragraph"]
-Part = Literal["ladder", "memory", "single", "gate", "knowledge", "best_first", "verification"]
+Part = Literal["ladder", "memory", "single", "gate", "knowledge", "best_first", "verification", "table"]
 StoppedBy = Literal["budget", "deadline", "cancelled"]
 PathName = Literal["single", "ladder", "memory", "table"]
-
-
-class Frozen(BaseModel):
-    """Base of everything that travels: immutable, and nothing undeclared gets in."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class Plain(Frozen):
@@ -154,11 +151,15 @@ class Fact(Frozen):
 
 
 class Finding(Frozen):
-    """What one reading brought for one question: facts, what is missing, whether something goes on elsewhere."""
+    """What one reading brought for one question: facts, what is missing, whether something goes on elsewhere.
+
+    `rows` are what it brought for a table instead.
+    """
 
     facts: tuple[Fact, ...] = ()
     queries: tuple[str, ...] = ()
     continues: bool = False
+    rows: tuple[RowFound, ...] = Field(default=(), exclude_if=lambda rows: not rows)
 
 
 class Prices(Frozen):
@@ -462,6 +463,55 @@ class WrittenSection(Frozen):
     sentences: list[WrittenSentence] = Field(description="the section's sentences, in order")
 
 
+class SchemaInput(Frozen):
+    """What the analyst proposes tables from: the questions, a sample of the documents, and the tables that exist already.
+
+    `sources` are titles of documents; `existing` is to be added to, under the same names, where it holds what is needed.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
+
+    questions: tuple[str, ...]
+    sample: ShardText
+    sources: tuple[str, ...] = ()
+    existing: tuple[TableSchema, ...] = ()
+    statistics: Any = Field(default=None, exclude=True, repr=False)
+
+
+class RowsInput(Frozen):
+    """A shard, and the table that it is read into."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
+
+    shard: ShardText
+    table: TableSchema
+    statistics: Any = Field(default=None, exclude=True, repr=False)
+
+
+class SqlInput(Frozen):
+    """What SQL is written from: the question, and the tables of the database as they are.
+
+    `failed` is an earlier statement with its `error`, to be repaired. `opinion` numbers statements that are written
+    independently of each other, from 0.
+    """
+
+    question: str
+    instructions: str = ""
+    answer_type: AnswerType = "text"
+    tables: tuple[TableProfile, ...]
+    failed: str = ""
+    error: str = ""
+    opinion: int = 0
+
+
+class NamesInput(Frozen):
+    """Pairs of names that may mean the same entity, each name with some of what its rows say."""
+
+    entity: str
+    pairs: tuple[tuple[str, str], ...]
+    known: tuple[tuple[str, str], ...] = ()
+
+
 class Candidate(Frozen):
     """An answer that one path offers, with the facts it rests on."""
 
@@ -559,7 +609,7 @@ class Answer(Frozen):
     strategy: Strategy
     citations: tuple[Citation, ...] = ()
     candidates: tuple[CandidateAnswer, ...] = ()
-    table: dict[str, Any] | None = None
+    table: Table | None = None
     notices: tuple[str, ...] = ()
     partial: bool = False
     stopped_by: StoppedBy | None = None

@@ -1,0 +1,1 @@
+"""Tables from what readers report: values, entities, conflicts, the database that computes, and what its results say."""
