@@ -86,6 +86,7 @@ class Cohort:
     _turned: dict[int, Wish] = field(default_factory=dict)  # those whose turn has come
     _blocked: dict[str, int] = field(default_factory=dict)  # waiting wishes of a run
     _firsts: dict[int, asyncio.Future[None]] = field(default_factory=dict)
+    _meeting: dict[str, asyncio.Future[None]] = field(default_factory=dict)
     _task: asyncio.Task[None] | None = None
     _halted: bool = False
 
@@ -118,6 +119,7 @@ class Cohort:
     def left(self, run: str) -> None:
         """The run reads no more: nobody waits for it."""
         if self._waits_for.pop(run, None) is not None:
+            self._gather()
             self._advance()
 
     @property
@@ -133,12 +135,35 @@ class Cohort:
         wish = Wish(workspace, job, loop.create_future(), loop.create_future())
         self._waiting[id(job)] = wish
         self._blocked[job.run] = self._blocked.get(job.run, 0) + 1
+        self._gather()
         self._advance()
         try:
             return await wish.turn
         finally:
             if self._waiting.pop(id(job), None) is not None:
                 self._blocked[job.run] -= 1
+
+    async def meet(self, run: str) -> None:
+        """Waits until every question has come here, too, or waits to read, or reads no more. Raises `Stop` when halted."""
+        if self._halted:
+            raise Stop
+        meeting = self._meeting[run] = asyncio.get_running_loop().create_future()
+        self._gather()
+        try:
+            await meeting
+        finally:
+            self._meeting.pop(run, None)
+
+    def _gather(self) -> None:
+        """Lets those who meet go on once nobody else is to come."""
+        if not self._meeting:
+            return
+        for run, count in self._waits_for.items():
+            if run not in self._meeting and (count == 0 or self._blocked.get(run, 0) != count):
+                return
+        for meeting in self._meeting.values():
+            if not meeting.done():
+                meeting.set_result(None)
 
     @asynccontextmanager
     async def after_first(self, text: object) -> AsyncIterator[None]:
@@ -160,6 +185,9 @@ class Cohort:
         for wish in (*self._waiting.values(), *self._turned.values()):
             if not wish.begun and not wish.turn.done():
                 wish.turn.set_exception(Stop())
+        for meeting in self._meeting.values():
+            if not meeting.done():
+                meeting.set_exception(Stop())
 
     async def aclose(self) -> None:
         """Ends what is under way."""
@@ -220,8 +248,9 @@ class Cohort:
         await self._send([self._units(shards[place], size) for place in order if shards[place]])
 
     def _units(self, wishes: Sequence[Wish], size: int) -> list[Unit]:
-        """The wishes for one shard as reads of so many each, of one language."""
-        units = []
+        """The wishes for one shard as reads of so many each, of one language; what is read into rows serves all as it is."""
+        units = [Unit((wish,)) for wish in wishes if wish.job.table is not None]
+        wishes = [wish for wish in wishes if wish.job.table is None]
         for language in ("en", "zh"):
             alike = [wish for wish in wishes if wish.workspace.desk.language == language]
             units += [Unit(tuple(alike[start : start + size])) for start in range(0, len(alike), size)]

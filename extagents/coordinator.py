@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from langgraph.graph.state import CompiledStateGraph
 
     from extagents.batch import Batch
+    from extagents.catalogue import Catalogues
     from extagents.cohort import Membership
     from extagents.executors.base import Executor
     from extagents.gate import Gate
@@ -115,6 +116,7 @@ class Coordinator(Batches):
         self._memory: Memory | None = None
         self._gate: Gate | None = None
         self._executor: Executor | None = None
+        self._catalogues: Catalogues | None = None
         self._graph: CompiledStateGraph[Any, Any, Any, Any] | None = None
         self._workspaces: dict[str, Workspace] = {}
         self._interrupts = 0
@@ -275,6 +277,24 @@ class Coordinator(Batches):
     ) -> Iterator[events.Event]:
         """What happens while `compress` works; the last event is `ContextReady`. Closing the iterator ends the run."""
         wanted = compress_request(question, over, tokens, granularity, run, resume)
+        yield from self._telling(lambda on_event: self._result(wanted, on_event))
+
+    async def atable(self, question: str, over: Any, *, run: str | None = None, resume: bool = False) -> Answer:
+        """The rows that a question is computed from, and no answer: `answer.table`, with the place of every value.
+
+        `table` is None where nothing in the input could be put into rows. Raises like `aask`.
+        """
+        wanted = replace(request_of(question, over, "", (), None, run, resume), goal="table")
+        return await background.run(lambda: self._answer(wanted, _silent))
+
+    def table(self, question: str, over: Any, *, run: str | None = None, resume: bool = False) -> Answer:
+        """The same as `atable`, blocking."""
+        wanted = replace(request_of(question, over, "", (), None, run, resume), goal="table")
+        return background.wait(lambda: self._answer(wanted, _silent))
+
+    def stream_table(self, question: str, over: Any, *, run: str | None = None, resume: bool = False) -> Iterator[events.Event]:
+        """What happens while `table` works; the last event is `Answered`. Closing the iterator ends the run."""
+        wanted = replace(request_of(question, over, "", (), None, run, resume), goal="table")
         yield from self._telling(lambda on_event: self._result(wanted, on_event))
 
     async def aresume(self, run_id: str, over: Any = None, *, schema: type[BaseModel] | None = None) -> Answer | Compressed:
@@ -452,7 +472,8 @@ class Coordinator(Batches):
                 )
             told = {"goal": stored.state.get("goal", "answer"), "words": request.words, **stored.manifest.request}
             if told["goal"] != request.goal or (told["words"] is None) != (request.words is None):
-                other = "compressed its input" if told["goal"] == "compress" else "answered its question"
+                done = {"compress": "compressed its input", "table": "made a table"}
+                other = done.get(told["goal"], "answered its question")
                 other = other if told["words"] is None else "wrote a survey"
                 raise RunExists(
                     f"The run named {run_id!r} is of another kind: it {other}.", hint="Choose another name.", run_id=run_id
@@ -643,6 +664,7 @@ class Coordinator(Batches):
                 named=self._named(),
                 on_event=on_event,
                 executor=executor,
+                catalogues=self._tables(),
                 member=member,
             )
         except BaseException:
@@ -671,6 +693,14 @@ class Coordinator(Batches):
         for notice in (*wordless(gate), *([unknown] if unknown else ()), *corpus.notices, *unreadable(corpus)):
             workspace.notice(notice)
         return workspace
+
+    def _tables(self) -> Catalogues:
+        """The tables of the inputs that were asked about."""
+        if self._catalogues is None:
+            from extagents.catalogue import Catalogues
+
+            self._catalogues = Catalogues()
+        return self._catalogues
 
     def _named(self) -> dict[str, str] | None:
         """The models by name, for a run that is gone on with later; None where one of them has no name to be made from."""
@@ -819,8 +849,10 @@ class Coordinator(Batches):
         await asyncio.gather(*running, return_exceptions=True)
         for workspace in tuple(self._workspaces.values()):  # of a user's own graph that was left between two steps
             await self.fail(workspace, asyncio.CancelledError())
-        gate, memory, executor = self._gate, self._memory, self._executor
-        self._gate = self._memory = self._executor = None
+        gate, memory, executor, catalogues = self._gate, self._memory, self._executor, self._catalogues
+        self._gate = self._memory = self._executor = self._catalogues = None
+        if catalogues is not None:
+            await catalogues.aclose()
         if executor is not None:
             await executor.aclose()
         if gate is not None:

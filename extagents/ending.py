@@ -15,6 +15,7 @@ from extagents.types import Answer, Candidate, Citation, Coverage
 from extagents.workspace import Workspace
 from extagents.writing import write
 
+NO_TABLE = "Nothing in the input could be put into rows for this question."
 NOTHING_SO_FAR = "Nothing found so far that answers the question."
 UNJUDGED = "The run ended before the model had judged what was found. Most relevant seemed:"
 MOST_QUOTED = 300  # characters of a quote in a notice
@@ -85,6 +86,26 @@ async def fuse(workspace: Workspace) -> Answer:
         citations=citations,
         candidates=tuple(candidate.shown for candidate in workspace.candidates),
         data=outcome.data,
+        table=workspace.table,
+        **reckoning(workspace),
+    )
+
+
+async def tabulated(workspace: Workspace) -> Answer:
+    """What a run gives that was asked for the table alone: no answer, but the rows."""
+    for notice in end_reading(workspace):
+        workspace.notice(notice)
+    workspace.emit(events.Progress(phase="fuse", usage=workspace.account.usage))
+    if workspace.table is None:
+        workspace.notice(NO_TABLE if workspace.stopped_by is None else NOTHING_SO_FAR)
+    await keep_events(workspace)
+    return Answer(
+        answer="",
+        answered=False,
+        confidence=0.0,
+        kind=workspace.plan.kind,
+        strategy=workspace.settings.strategy,
+        table=workspace.table,
         **reckoning(workspace),
     )
 
@@ -94,7 +115,11 @@ def weigh(workspace: Workspace) -> None:
     known = [confidence.signals(workspace, candidate) for candidate in workspace.candidates]
     workspace.signals = [told.model_dump() for told in known]
     pairs = zip(workspace.candidates, known, strict=True)
-    workspace.candidates = [one.model_copy(update={"confidence": confidence.calibrated(told)}) for one, told in pairs]
+    # A computed answer's confidence says how its statements agreed, and on how full a table: the ladder's fit knows neither.
+    workspace.candidates = [
+        one if one.path == "table" else one.model_copy(update={"confidence": confidence.calibrated(told)})
+        for one, told in pairs
+    ]
 
 
 def given(workspace: Workspace) -> list[Candidate]:

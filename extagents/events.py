@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from extagents.tabular import Column, Scalar
 from extagents.types import Answer, CandidateAnswer, Compressed, Fact, Frozen, Plan, Usage
 
 
@@ -97,6 +98,36 @@ class CandidateFound(Frozen):
     candidate: CandidateAnswer
 
 
+class TableProposed(Frozen):
+    """The analyst decided on a table: what one row is, and its columns; readers fill it next."""
+
+    type: Literal["table_proposed"] = "table_proposed"
+    name: str
+    entity: str
+    columns: tuple[Column, ...]
+
+
+class TableFilled(Frozen):
+    """A table was put together from what readers reported: rows, cells with a value, values that differ between documents."""
+
+    type: Literal["table_filled"] = "table_filled"
+    name: str
+    rows: int
+    cells: int
+    conflicts: int
+    doubted: int
+
+
+class StatementRun(Frozen):
+    """A statement was run over the tables; `error` says why it brought nothing, `rows` how many rows it brought."""
+
+    type: Literal["statement"] = "statement"
+    sql: str
+    rows: int = 0
+    first: tuple[Scalar | None, ...] = ()
+    error: str = ""
+
+
 class SectionWritten(Frozen):
     """A section of a long answer is written: number `number` of `sections`."""
 
@@ -128,7 +159,7 @@ class Progress(Frozen):
     """
 
     type: Literal["progress"] = "progress"
-    phase: Literal["load", "index", "plan", "read", "reason", "remember", "compress", "write", "fuse", "done"]
+    phase: Literal["load", "index", "plan", "read", "reason", "remember", "compress", "table", "write", "fuse", "done"]
     done: int = 0
     total: int = 0
     usage: Usage = Usage()
@@ -158,6 +189,9 @@ Event = Annotated[
     | VerdictReached
     | NotesRewritten
     | CandidateFound
+    | TableProposed
+    | TableFilled
+    | StatementRun
     | SectionWritten
     | AnswerDelta
     | Notice

@@ -9,3 +9,7 @@ class Frozen(BaseModel):
     """Base of everything that travels: immutable, and nothing undeclared gets in."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Whole(Frozen):
+    """A model's answer of which a part would be taken for the whole: one that was cut at the output limit is not used."""

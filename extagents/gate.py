@@ -21,6 +21,7 @@ from extagents import journal
 from extagents.account import Account, BudgetEnded, Closed, DeadlineEnded, Stop
 from extagents.budget import Amount, Budget
 from extagents.errors import CallError, CallErrorKind, ModelError, SettingsError
+from extagents.frozen import Whole
 from extagents.limiter import Clock, Endpoint, Limiter, Place, Sleep
 from extagents.memory.base import Memory
 from extagents.models.base import Completion, Model, ModelInfo, Prompt
@@ -308,6 +309,9 @@ class Gate:
                 break
             except Unparsable as error:
                 unusable = error
+            if _cut(completion, prompt):
+                message = "The answer was cut at the output limit."
+                raise CallFailed("truncated", message, usage=attempts.usage, model=model.name)
             if repairs == 0:
                 raise self._unusable(model, completion, unusable, attempts) from None
             repairs -= 1
@@ -327,6 +331,8 @@ class Gate:
     def _typed(self, completion: Completion[T], prompt: Prompt[T]) -> T:
         if completion.output is not None:
             return completion.output
+        if _cut(completion, prompt):
+            raise Unparsable("the answer ends before it is complete")
         return parse(completion.text, prompt.output, truncated=completion.finish == "length")
 
     def _unusable(self, model: Model, completion: Completion[Any], error: Exception, attempts: _Attempts) -> CallFailed:
@@ -592,6 +598,11 @@ def _unusable_before(prompt: Prompt[T], account: Account, attempts: _Attempts) -
     attempts.unusable += 1
     attempts.usage = completion.usage
     return completion
+
+
+def _cut(completion: Completion[Any], prompt: Prompt[Any]) -> bool:
+    """Whether an answer that has to be whole was cut: no repair makes it shorter."""
+    return completion.finish == "length" and completion.output is None and issubclass(prompt.output, Whole)
 
 
 def _backoff(state: RetryCallState) -> float:

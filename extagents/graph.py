@@ -1,4 +1,4 @@
-"""The LangGraph graph: plan → (single | iterate | read ⇄ reason → (remember, condense)) → fuse.
+"""The LangGraph graph: plan → (single | iterate | tabulate | read ⇄ reason → (remember, condense)) → fuse.
 
 ExtAgents (arXiv 2505.21471): readers read all shards in parallel; what they found is synchronised; a reasoner judges growing
 parts of it; what is missing sends readers back, now with the knowledge of the others. Here reading is best first and
@@ -29,7 +29,7 @@ from extagents.background import background
 from extagents.budget import Amount
 from extagents.callbacks import apart
 from extagents.condensing import compressed, condense, pass_over
-from extagents.ending import fuse
+from extagents.ending import fuse, tabulated
 from extagents.errors import InputError, RunExists, SettingsError
 from extagents.frontier import Frontier
 from extagents.gate import CallFailed, Stop
@@ -38,6 +38,7 @@ from extagents.packing import FIXED, IN_BATCH, most_shard_tokens, notes_budget, 
 from extagents.prompts import language_of
 from extagents.remembering import iterate, remember
 from extagents.schedule import brought_nothing, next_wave
+from extagents.tabulating import begin_reading, computed, needs_reading, tabulate
 from extagents.text import cjk_share
 from extagents.types import Plan, Role
 from extagents.workspace import Workspace
@@ -191,6 +192,17 @@ def build(host: Host) -> CompiledStateGraph[State, Any, State, State]:
         await at_work(state["workspace"], iterate)
         return {}
 
+    async def tabulate_node(state: State, _: RunnableConfig) -> State:
+        async def work(workspace: Workspace) -> None:
+            await tabulate(workspace)
+            if needs_reading(workspace):
+                begin_reading(workspace)
+            elif not workspace.settled and len(workspace.ledger):
+                await reason(workspace)
+
+        await at_work(state["workspace"], work)
+        return {}
+
     async def remember_node(state: State, _: RunnableConfig) -> State:
         await at_work(state["workspace"], remember)
         return {}
@@ -201,7 +213,8 @@ def build(host: Host) -> CompiledStateGraph[State, Any, State, State]:
 
     async def fuse_node(state: State, _: RunnableConfig) -> State:
         async def work(workspace: Workspace) -> State:
-            ending = compressed if workspace.request.goal == "compress" else fuse
+            goal = workspace.request.goal
+            ending = compressed if goal == "compress" else tabulated if goal == "table" else fuse
             workspace.answer = await ending(workspace)
             await host.finish(workspace)
             return {"answer": workspace.answer.model_dump(mode="json")}
@@ -225,12 +238,24 @@ def build(host: Host) -> CompiledStateGraph[State, Any, State, State]:
 
     async def after_plan(state: State, _: RunnableConfig) -> list[Send] | str:
         workspace = host.find(state["workspace"])
+        if computed(workspace):
+            return "tabulate"
         if fits_at_once(workspace):
             return "single"
         iterative = workspace.settings.strategy == "iterative" and workspace.request.goal == "answer"
         if iterative and workspace.stopped_by is None:
             return "iterate"
         return await at_work(state["workspace"], read_or_fuse)
+
+    async def after_tabulate(state: State, _: RunnableConfig) -> list[Send] | str:
+        workspace = host.find(state["workspace"])
+        if not needs_reading(workspace):
+            if workspace.cohort is not None:
+                workspace.cohort.left(workspace.run_id)
+            return "fuse"
+        if not workspace.candidates and fits_at_once(workspace):
+            return "single"
+        return await at_work(workspace.key, read_or_fuse)
 
     async def after_single(state: State, _: RunnableConfig) -> list[Send] | str:
         workspace = host.find(state["workspace"])
@@ -247,12 +272,16 @@ def build(host: Host) -> CompiledStateGraph[State, Any, State, State]:
     graph.add_node("read", Step("read", read_node), input_schema=Lane)
     graph.add_node("reason", Step("reason", reason_node))
     graph.add_node("iterate", Step("iterate", iterate_node))
+    graph.add_node("tabulate", Step("tabulate", tabulate_node))
     graph.add_node("remember", Step("remember", remember_node))
     graph.add_node("condense", Step("condense", condense_node))
     graph.add_node("fuse", Step("fuse", fuse_node))
     graph.add_edge(START, "plan")
     graph.add_conditional_edges(
-        "plan", Step("after_plan", after_plan), ["single", "iterate", "read", "remember", "condense", "fuse"]
+        "plan", Step("after_plan", after_plan), ["single", "iterate", "tabulate", "read", "remember", "condense", "fuse"]
+    )
+    graph.add_conditional_edges(
+        "tabulate", Step("after_tabulate", after_tabulate), ["single", "read", "remember", "condense", "fuse"]
     )
     graph.add_conditional_edges("single", Step("after_single", after_single), ["read", "remember", "condense", "fuse"])
     graph.add_edge("read", "reason")
@@ -386,7 +415,7 @@ def _cut(workspace: Workspace) -> None:
             hint="Use a model with a larger window, or lower knowledge_tokens and output_tokens.",
         )
     without = settings.without
-    shared = workspace.shared or in_order or "best_first" in without
+    shared = workspace.shared or in_order or "best_first" in without or computed(workspace)
     fixed = FIXED if workspace.cohort is None else IN_BATCH
     packing = pack(workspace.corpus, made.queries, shard_tokens=settings.shard_tokens, shared=shared, most=most, fixed=fixed)
     ladder = Ladder(

@@ -9,6 +9,7 @@ from typing import Any, get_args
 
 from extagents import events
 from extagents.agents.calls import Desk
+from extagents.catalogue import Catalogues
 from extagents.cohort import Membership
 from extagents.corpus.corpus import Corpus
 from extagents.errors import RunExists, SettingsError
@@ -72,12 +73,13 @@ async def workspace_of(
     named: dict[str, str] | None,
     on_event: Callable[[events.Event], None],
     executor: Executor,
+    catalogues: Catalogues,
     member: Membership | None = None,
 ) -> Workspace:
     """The workspace of a run whose lease is held, with what an earlier part of it left in the memory.
 
     `window` is in tokens, `started` a `time.monotonic()` value; `named` are the models' names by role, if all of them have one.
-    `executor` runs its readers, `member` is the run's place in a batch.
+    `executor` runs its readers, `catalogues` hold the coordinator's tables, `member` is the run's place in a batch.
     """
     memory, run_id, budget = holding.memory, holding.run, settings.budget
     known = request.run is not None
@@ -122,6 +124,7 @@ async def workspace_of(
         memory=memory,
         holding=holding,
         executor=executor,
+        catalogues=catalogues,
         account=account,
         started=started,
         corpus=corpus,
@@ -155,7 +158,7 @@ async def window_of(gate: Gate, settings: Settings) -> tuple[int, str]:
     if settings.window is not None:
         window, notice = settings.window, ""
     else:
-        known = [(await gate.describe(role)).window for role in ("reader", "reasoner", "memory", "single", "fusion", "writer")]
+        known = [(await gate.describe(role)).window for role in get_args(Role) if role != "planner"]
         sizes = [size for size in known if size is not None]
         window = min(sizes, default=DEFAULT_WINDOW)
         notice = ""

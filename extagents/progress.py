@@ -21,6 +21,7 @@ PHASES = {
     "read": "reading",
     "reason": "reasoning",
     "compress": "compressing",
+    "table": "designing the table",
     "write": "writing",
     "fuse": "writing the answer",
     "done": "done",
@@ -76,6 +77,13 @@ class RunState:
                 self.read, self.shards, self.tokens_read = event.read, event.shards, event.tokens_read
                 self.failed += event.failure is not None
                 self._spent(event.usage)
+            case "table_proposed":
+                self.newest = f"{event.entity}: {', '.join(column.name for column in event.columns)}"
+            case "table_filled":
+                self.phase, self.facts = "table", event.cells
+                self.standing = f"{count(event.rows, 'row')} in {event.name}"
+            case "statement":
+                self.newest = event.sql if not event.error else f"{event.sql}: {event.error}"
             case "facts":
                 self.facts = event.total
                 if event.facts:

@@ -29,7 +29,7 @@ class Request:
     resume: bool = False
     kind: Kind | None = None
     words: int | None = None
-    goal: Literal["answer", "compress"] = "answer"
+    goal: Literal["answer", "compress", "table"] = "answer"
     tokens: int = 0
     granularity: Granularity = "auto"
 

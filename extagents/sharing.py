@@ -30,7 +30,6 @@ class SharedAccount(Account):
             fence=batch.fence,
         )
         self.closed, self.ended, self.scopes = batch.closed, batch.ended, batch.scopes
-        self.trace = next((member.trace for member in members if member.trace is not None), None)
         self.trace = members[0].trace  # a call is shown once, in the run that it is counted for
         self.shares: list[Usage] = [Usage() for _ in members]
         self._batch = batch

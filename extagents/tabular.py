@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from extagents.frozen import Frozen
+from extagents.frozen import Frozen, Whole
 
 ColumnType = Literal["number", "date", "text", "boolean", "list"]
 ResultForm = Literal["number", "percent", "date", "yes_no", "names", "list", "text"]
@@ -90,14 +90,14 @@ class ReportedRow(Frozen):
     cells: list[ReportedCell] = Field(description="the cells that the text fills; leave out what it does not say")
 
 
-class RowsRead(Frozen):
+class RowsRead(Whole):
     """A reader's answer to a schema, in one call."""
 
     rows: list[ReportedRow] = Field(description="one row for each entity that the text says something of; empty if none")
 
 
 class CellFound(Frozen):
-    """A cell whose quote was looked up: `quote == text[start:end]` of the document where it was located, else the reader's words.
+    """A cell whose quote was looked up: `quote == text[start:end]` of the document where it was found, else the reader's words.
 
     `trusted`: the quote was located, and it holds the value.
     """
@@ -184,7 +184,7 @@ class Table(Frozen):
         return len(self.rows)
 
     def records(self, *, sources: bool = False) -> list[dict[str, Any]]:
-        """One mapping a row: name, then the columns in their order; with `sources`, document, offsets and quote of each value."""
+        """One mapping a row: name, then the columns in order; with `sources`, document, offsets and quote of each value."""
         from extagents.tables.export import records
 
         return records(self, sources=sources)

@@ -14,10 +14,12 @@ from collections.abc import Callable, Coroutine, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from extagents import events, prompts
+from extagents import events
+from extagents.agents.analyst import Agreed
 from extagents.agents.calls import Desk, gather
-from extagents.agents.reader import ReadJob, Sources, cache_key, reader_prompt
+from extagents.agents.reader import ReadJob, Sources, cache_key, reader_prompt, version_of
 from extagents.agents.reasoner import Judgement, Ladder
+from extagents.catalogue import Catalogue, Catalogues, stored_tables, told_tables
 from extagents.cohort import Cohort, Membership
 from extagents.corpus.corpus import Corpus
 from extagents.errors import LeaseLost, ModelError, StoreError
@@ -33,15 +35,16 @@ from extagents.observing import WaveBegan, WaveEnded
 from extagents.packing import Packing
 from extagents.request import Request, told
 from extagents.settings import Settings
+from extagents.tabular import RowFound, Table, TableSchema
 from extagents.types import (
     Answer,
     Candidate,
     Compressed,
     Fact,
+    Finding,
     PathName,
     Plan,
     ReaderQuestion,
-    Reading,
     Report,
     Shard,
     SinglePass,
@@ -50,7 +53,7 @@ from extagents.types import (
 )
 
 T = TypeVar("T")
-KEPT_EVENTS = frozenset(("planned", "wave", "verdict", "notice"))
+KEPT_EVENTS = frozenset(("planned", "wave", "verdict", "table_proposed", "table_filled", "statement", "notice"))
 LAST_SECONDS = 10.0  # after an interrupt, for the last calls over what was found
 LAST_SECONDS_DRAINED = 2.0  # after SIGTERM, when the calls under way are in: the process is to be gone within ten in all
 OPEN_QUERIES = 6  # of the last wave's open queries, so many stand in a reader's prompt
@@ -67,11 +70,12 @@ class Halted(Stop):
 
 @dataclass(frozen=True, slots=True)
 class Wave:
-    """One superstep of reading: which shards of the packing, which of a focus, and why."""
+    """One superstep of reading: which shards of the packing, which of a focus, why, and into which `table`, if any."""
 
     positions: tuple[int, ...]
     reason: str
     focused: tuple[Shard, ...] = ()
+    table: TableSchema | None = None
 
 
 @dataclass(slots=True)
@@ -121,6 +125,10 @@ class Workspace:
     rounds_of: dict[int, int] = field(default_factory=dict)
     open_queries: tuple[str, ...] = ()
     fresh: tuple[Fact, ...] = ()
+    rows: dict[tuple[str, str], tuple[RowFound, ...]] = field(default_factory=dict)  # by version of the reading, and shard
+    agreed: tuple[Agreed, ...] = ()  # tables that were proposed in this run
+    table: Table | None = None
+    settled: bool = False  # whether the table's answer needs no other
     continued: tuple[int, ...] = ()
     tokens_read: int = 0
     _queue: deque[ReadJob] = field(default_factory=deque)
@@ -131,6 +139,8 @@ class Workspace:
     _known: set[str] = field(default_factory=set)
     _untold: list[dict[str, Any]] = field(default_factory=list)
     key: str = field(default_factory=lambda: uuid.uuid4().hex)
+    catalogues: Catalogues = field(default_factory=Catalogues)
+    catalogue: Catalogue = field(default_factory=Catalogue)  # of this input, once something is computed
     resumed: bool = False
     stored_plan: Plan | None = None
     _stored: dict[tuple[int, str, str], Report] = field(default_factory=dict)
@@ -225,13 +235,15 @@ class Workspace:
         self._told_before = Counter(map(_canonical, told_before))
         plan = stored.state.get("plan")
         self.stored_plan = Plan.model_validate(plan) if plan is not None else None
+        self.agreed = stored_tables(stored.state)
         self._stored = {(report.round, report.shard, report.version): report for report in reports if report.failure is None}
 
     def state(self, phase: str, **more: str) -> dict[str, Any]:
         """What the memory keeps of where the run stands."""
         plan = {"plan": self.plan.model_dump(mode="json")} if self.plan.core else {}
         goal = {} if self.request.goal == "answer" else {"goal": self.request.goal}
-        return {"phase": phase, **goal, **plan, **more}
+        tables = {"tables": told_tables(self.agreed)} if self.agreed else {}
+        return {"phase": phase, **goal, **plan, **tables, **more}
 
     # ------------------------------------------------------------------ ending
 
@@ -319,7 +331,10 @@ class Workspace:
         queries = self.open_queries[: OPEN_QUERIES if self.cohort is None else OPEN_IN_BATCH] if told else ()
         question = ReaderQuestion.model_construct(core=self.plan.core, knowledge=knowledge, open_queries=queries)
         asked = hash((*(fact.claim for fact in knowledge), None, *queries))
-        jobs = [job for position in wave.positions if (job := self._job(position, question, asked)) is not None]
+        if wave.table is None:
+            jobs = [job for position in wave.positions if (job := self._job(position, question, asked)) is not None]
+        else:
+            jobs = [self._rows_job(position, wave.table) for position in wave.positions]
         jobs += [
             ReadJob(
                 run=self.run_id,
@@ -355,6 +370,19 @@ class Workspace:
             wave=self.wave,
             questions=(question,),
             answer_type=self.plan.answer_type,
+        )
+
+    def _rows_job(self, position: int, table: TableSchema) -> ReadJob:
+        """The job for a shard that is read into a table's rows; what else was found does not matter to it."""
+        self.rounds_of.setdefault(position, 1)
+        return ReadJob(
+            run=self.run_id,
+            shard=self.shards[position],
+            round=1,
+            wave=self.wave,
+            questions=(ReaderQuestion.model_construct(core=self.plan.core, knowledge=(), open_queries=()),),
+            answer_type=self.plan.answer_type,
+            table=table,
         )
 
     async def read_lane(self) -> int:
@@ -399,31 +427,38 @@ class Workspace:
             self.fatal = self.fatal or failure
             self._queue.clear()
         else:
+            if job.table is not None and report.failure is None:
+                self.rows[report.version, job.shard.id] = report.findings[0].rows
             self.note(job.shard, report, focused=job.focused)
             return report
         return None
 
-    def prepare(self, job: ReadJob) -> tuple[Prompt[Reading], Sources]:
+    def prepare(self, job: ReadJob) -> tuple[Prompt[Any], Sources]:
         """The prompt of a read, and where its quotes are looked up."""
         sources = Sources(self.corpus.shard_text(job.shard), self.corpus.by_id, self.corpus.index)
         return reader_prompt(job, sources, self.desk), sources
 
     async def _read(self, job: ReadJob) -> Report:
-        version = prompts.version("reader", self.desk.language, Reading, self.desk.own)
+        version = version_of(job.table, self.desk)
         if (stored := self._stored.get((job.round, job.shard.id, version))) is not None:
             return stored
+        if job.table is not None and (rows := self.catalogue.rows.get((version, job.shard.id))) is not None:
+            return await self._posted(job, _again(job, version, rows))
         if self.cohort is not None:
             together = await self.cohort.turn(self, job)
             if together is not None:
                 return await self._posted(job, together)
             if self.stopped_by is not None:
                 raise Halted(self.stopped_by)
+        if job.table is not None and (rows := self.catalogue.rows.get((version, job.shard.id))) is not None:
+            return await self._posted(job, _again(job, version, rows))  # of a question of the batch that was first
         prompt, sources = self.prepare(job)
         key = cache_key(prompt, job.shard, self.gate.model("reader").name) if self.remember_reads else None
         if key is not None and (kept := (await self.memory.cached([key]))[0]) is not None:
             update = {"run": job.run, "round": job.round, "wave": job.wave, "usage": Usage(), "cached": True}
             report = kept.model_copy(update=update)
             await self.memory.post(report, fence=self.fence)
+            self._share(job, report)
             return report
         report = await self.executor.read(job, prompt, sources, self.desk)
         return await self._posted(job, report, cache_key=key)
@@ -433,7 +468,13 @@ class Workspace:
             self._homes = self._homes or Homes(self.corpus, self.shards)
             report = self._homes.settled(report)
         await self.memory.post(report, cache_key=cache_key if report.failure is None else None, fence=self.fence)
+        self._share(job, report)
         return report
+
+    def _share(self, job: ReadJob, report: Report) -> None:
+        """Rows serve every question over the same input."""
+        if job.table is not None and report.failure is None and report.partly is None and self.settings.read_cache:
+            self.catalogue.rows[report.version, job.shard.id] = report.findings[0].rows
 
     def note(self, shard: Shard, report: Report, *, focused: bool = False) -> None:
         """Books a shard's report: coverage, failures, and the facts for the ledger at the end of the wave.
@@ -449,7 +490,7 @@ class Workspace:
             events.ShardRead(
                 shard=shard.id,
                 round=report.round,
-                facts=sum(len(finding.facts) for finding in report.findings),
+                facts=sum(len(finding.facts) + sum(len(row.cells) for row in finding.rows) for finding in report.findings),
                 read=len(self.shards) - len(self.unread) - len(self.failed),
                 shards=len(self.shards),
                 tokens_read=self.tokens_read,
@@ -502,6 +543,14 @@ class Workspace:
         )
         if self.fresh:
             self.emit(events.FactsFound(facts=self.fresh, total=len(self.ledger)))
+
+
+def _again(job: ReadJob, version: str, rows: tuple[RowFound, ...]) -> Report:
+    """What a shard was read into already, as this run's report."""
+    finding = Finding(rows=rows)
+    return Report(
+        run=job.run, round=job.round, wave=job.wave, shard=job.shard.id, version=version, findings=(finding,), cached=True
+    )
 
 
 def _canonical(event: dict[str, Any]) -> str:

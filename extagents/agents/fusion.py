@@ -21,6 +21,7 @@ from extagents.models.base import Prompt
 from extagents.types import Candidate, Citation, Document, Fact, Fused, FusionInput, Plan, TermStatistics
 
 MOST_CITATIONS = 12
+MOST_CELLS = 50  # of a computed answer, which rests on many
 OVERHEAD = 1_200  # tokens of the prompt without candidates and facts, at most
 
 
@@ -199,4 +200,4 @@ def cite(answer: str, facts: Sequence[Fact], documents: Mapping[str, Document]) 
         )
         if citation not in citations:
             citations.append(citation)
-    return tuple(citations[:MOST_CITATIONS])
+    return tuple(citations[: MOST_CELLS if all(fact.id.startswith("cell:") for fact in facts) else MOST_CITATIONS])

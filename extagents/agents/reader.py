@@ -1,16 +1,24 @@
-"""The reader (seeking agent of ExtAgents, arXiv 2505.21471): one shard, one call, facts with quotes that are checked."""
+"""The reader (seeking agent of ExtAgents, arXiv 2505.21471): one shard, one call, facts with quotes that are checked.
+
+For a question that is computed, it reads the shard into the rows of a table instead, with a quote in every cell.
+"""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
+
+from pydantic import BaseModel
 
 from extagents import prompts
 from extagents.agents.calls import Desk
+from extagents.agents.cells import check_rows
 from extagents.agents.evidence import check_quotes, split
 from extagents.gate import CallFailed
 from extagents.models.base import Prompt
+from extagents.tabular import RowsRead, TableSchema
 from extagents.types import (
     AnswerType,
     Document,
@@ -20,6 +28,7 @@ from extagents.types import (
     Reading,
     Readings,
     Report,
+    RowsInput,
     Shard,
     ShardText,
     TermStatistics,
@@ -27,11 +36,15 @@ from extagents.types import (
 )
 
 MOST_QUERIES = 3
+ROWS_SHARE = 4  # a part of the window so large may be written where rows are read: a table's part can be long
 
 
 @dataclass(frozen=True, slots=True)
 class ReadJob:
-    """One shard to be read in one wave, with what the others knew before that wave. `focused`: it is none of the packing's."""
+    """One shard to be read in one wave, with what the others knew before that wave. `focused`: it is none of the packing's.
+
+    With a `table`, the shard is read into its rows; the questions are then not shown.
+    """
 
     run: str
     shard: Shard
@@ -40,6 +53,7 @@ class ReadJob:
     questions: tuple[ReaderQuestion, ...]
     answer_type: AnswerType
     focused: bool = False
+    table: TableSchema | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +65,10 @@ class Sources:
     statistics: TermStatistics | None = None
 
 
-def reader_prompt(job: ReadJob, sources: Sources, desk: Desk) -> Prompt[Reading]:
-    """The prompt of a job: `system | shard | question | knowledge`, what changes between rounds last."""
+def reader_prompt(job: ReadJob, sources: Sources, desk: Desk) -> Prompt[Any]:
+    """The prompt of a job: `system | shard | question | knowledge`, what changes between rounds last; or `… | table`."""
+    if job.table is not None:
+        return _rows_prompt(job.table, sources, desk)
     question = job.questions[0]
     shown = prompts.show_shard(sources.text)
     inputs = ReaderInput.model_construct(
@@ -76,7 +92,33 @@ def reader_prompt(job: ReadJob, sources: Sources, desk: Desk) -> Prompt[Reading]
     )
 
 
-def cache_key(prompt: Prompt[Reading], shard: Shard, model: str) -> str:
+def _rows_prompt(table: TableSchema, sources: Sources, desk: Desk) -> Prompt[RowsRead]:
+    shown = prompts.show_shard(sources.text)
+    inputs = RowsInput.model_construct(shard=sources.text, table=table, statistics=sources.statistics)
+    made = desk.prompt(
+        "reader",
+        inputs,
+        RowsRead,
+        template="table_rows",
+        output_tokens=max(desk.output_tokens, desk.window // ROWS_SHARE),
+        slots={
+            "nonce": prompts.nonce(desk.secret, shown),
+            "shard": shown,
+            "table": prompts.show_schema(table, desk.language),
+        },
+    )
+    return replace(made, version=version_of(table, desk))
+
+
+def version_of(table: TableSchema | None, desk: Desk) -> str:
+    """What reports of such a reading are kept under: the template's version and, of rows, the table that they fill."""
+    if table is None:
+        return prompts.version("reader", desk.language, Reading, desk.own)
+    made = prompts.version("table_rows", desk.language, RowsRead, desk.own)
+    return f"{made}-{hashlib.blake2b(table.model_dump_json().encode(), digest_size=8).hexdigest()}"
+
+
+def cache_key(prompt: Prompt[Any], shard: Shard, model: str) -> str:
     """The read cache's key: everything the reading depends on, the shard's place in its documents included."""
     digest = hashlib.blake2b(digest_size=20)
     for part in (model, prompt.version, str(prompt.max_output_tokens), shard.id, *(m.content for m in prompt.messages)):
@@ -85,7 +127,7 @@ def cache_key(prompt: Prompt[Reading], shard: Shard, model: str) -> str:
     return digest.hexdigest()
 
 
-async def read(job: ReadJob, prompt: Prompt[Reading], sources: Sources, desk: Desk) -> Report:
+async def read(job: ReadJob, prompt: Prompt[Any], sources: Sources, desk: Desk) -> Report:
     """Reads the shard and reports what it holds. A call that fails for good gives a report with `failure`.
 
     A shard that does not fit the model's window is split in two and both halves are read. Raises `gate.Stop` when budget or
@@ -99,7 +141,8 @@ async def read(job: ReadJob, prompt: Prompt[Reading], sources: Sources, desk: De
     except CallFailed as failure:
         if failure.fatal:
             raise
-        if failure.kind == "context_length" and (halves := split(sources.text)):
+        too_much = failure.kind == "truncated" and job.table is not None  # more rows than one answer holds
+        if (failure.kind == "context_length" or too_much) and (halves := split(sources.text)):
             return await _read_halves(job, halves, sources, desk)
         return report.model_copy(update={"failure": failure.message, "usage": failure.usage or Usage()})
     finding = check(called.output, job, sources)
@@ -157,6 +200,7 @@ async def _read_halves(job: ReadJob, halves: Sequence[ShardText], sources: Sourc
         parts.append(await read(job, reader_prompt(job, part_sources, desk), part_sources, desk))
     findings = [part.findings[0] for part in parts]
     merged = Finding(
+        rows=tuple(row for finding in findings for row in finding.rows),
         facts=tuple(fact for finding in findings for fact in finding.facts),
         queries=tuple(dict.fromkeys(query for finding in findings for query in finding.queries))[:MOST_QUERIES],
         continues=any(finding.continues for finding in findings),
@@ -175,8 +219,12 @@ async def _read_halves(job: ReadJob, halves: Sequence[ShardText], sources: Sourc
     return parts[0].model_copy(update=update)
 
 
-def check(reading: Reading, job: ReadJob, sources: Sources) -> Finding:
+def check(reading: BaseModel, job: ReadJob, sources: Sources) -> Finding:
     """Turns what a reader wrote into a finding: quotes located, queries tidied."""
+    if isinstance(reading, RowsRead):
+        assert job.table is not None
+        return Finding(rows=check_rows(reading.rows, sources.text, sources.documents, job.table))
+    assert isinstance(reading, Reading)
     facts = check_quotes(reading.facts, sources.text, sources.documents, shard=job.shard.id, round_=job.round)
     queries = tuple(dict.fromkeys(" ".join(query.split()) for query in reading.queries if query.strip()))[:MOST_QUERIES]
     return Finding(facts=facts, queries=queries, continues=reading.continues)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Any, Protocol
 
 from extagents.agents.calls import Desk
 from extagents.agents.reader import ReadJob, Sources
 from extagents.gate import Gate
 from extagents.models.base import Prompt
-from extagents.types import Reading, Report
+from extagents.types import Report
 
 
 class Executor(Protocol):
@@ -18,7 +18,7 @@ class Executor(Protocol):
         """Makes ready what reads, before a run spends anything. Raises `SettingsError` for what cannot work."""
         ...
 
-    async def read(self, job: ReadJob, prompt: Prompt[Reading], sources: Sources, desk: Desk) -> Report: ...
+    async def read(self, job: ReadJob, prompt: Prompt[Any], sources: Sources, desk: Desk) -> Report: ...
 
     async def aclose(self) -> None:
         """Ends what was made ready; nothing is read any more."""

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from extagents.agents import reader
 from extagents.agents.calls import Desk
 from extagents.agents.reader import ReadJob, Sources
 from extagents.gate import Gate
 from extagents.models.base import Prompt
-from extagents.types import Reading, Report
+from extagents.types import Report
 
 
 class LocalExecutor:
@@ -16,7 +18,7 @@ class LocalExecutor:
     async def start(self, gate: Gate) -> None:
         """Nothing is to be made ready."""
 
-    async def read(self, job: ReadJob, prompt: Prompt[Reading], sources: Sources, desk: Desk) -> Report:
+    async def read(self, job: ReadJob, prompt: Prompt[Any], sources: Sources, desk: Desk) -> Report:
         return await reader.read(job, prompt, sources, desk)
 
     async def aclose(self) -> None:

@@ -36,7 +36,7 @@ from extagents.observing import CallBegan, CallEnded
 from extagents.prompts import Own
 from extagents.redaction import scrub
 from extagents.settings import Settings
-from extagents.types import Finding, Reading, Report, Usage
+from extagents.types import Finding, Report, Usage
 
 MOST_DEATHS = 4  # readers that may be lost over one shard: it may be what ends them
 STOP_SECONDS = 2.0  # for a read that is stopped to say what it has cost
@@ -139,7 +139,7 @@ class RayExecutor:
 
     # ------------------------------------------------------------------ one read
 
-    async def read(self, job: ReadJob, prompt: Prompt[Reading], sources: Sources, desk: Desk) -> Report:
+    async def read(self, job: ReadJob, prompt: Prompt[Any], sources: Sources, desk: Desk) -> Report:
         account, name = desk.account, f"read:{job.round}:{sources.text.id}"
         if key_of(prompt) in account.answered:
             return await reader.read(job, prompt, sources, desk)  # paid already: there is nothing to send
@@ -160,7 +160,7 @@ class RayExecutor:
             told(report)
         return report
 
-    async def _placed(self, job: ReadJob, prompt: Prompt[Reading], sources: Sources, desk: Desk, call_id: str) -> Report:
+    async def _placed(self, job: ReadJob, prompt: Prompt[Any], sources: Sources, desk: Desk, call_id: str) -> Report:
         await self.start(desk.gate)
         account, gate = desk.account, desk.gate
         async with self._places:
@@ -183,8 +183,8 @@ class RayExecutor:
                 if ended and not await account.changed():
                     raise BudgetEnded(f"the budget does not cover another call of up to {amount.tokens} tokens")
 
-    def _order(self, job: ReadJob, prompt: Prompt[Reading], sources: Sources, desk: Desk, amount: Amount) -> Order:
-        name = f"reader.{desk.language}.md"
+    def _order(self, job: ReadJob, prompt: Prompt[Any], sources: Sources, desk: Desk, amount: Amount) -> Order:
+        name = f"{'reader' if job.table is None else 'table_rows'}.{desk.language}.md"
         named = {section.document for section in sources.text.sections}
         documents = {id: sources.documents[id].model_copy(update={"text": ""}) for id in named if id in sources.documents}
         return Order(
@@ -319,7 +319,7 @@ def _given_up(order: Order, error: Exception, usage: Usage) -> Report:
 
 
 @contextlib.contextmanager
-def _traced(desk: Desk, prompt: Prompt[Reading], name: str) -> Iterator[Any]:
+def _traced(desk: Desk, prompt: Prompt[Any], name: str) -> Iterator[Any]:
     """Tells whoever watches the run of a call, as the gate does of one that is made here."""
     if desk.account.trace is None:
         yield lambda report: None

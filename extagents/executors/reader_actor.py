@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterable
 from hashlib import blake2b
 from importlib import import_module
+from typing import Any
 
 from pydantic import SecretStr
 
@@ -23,7 +24,7 @@ from extagents.memory.patience import end_of_run
 from extagents.memory.redis import RedisMemory
 from extagents.models.base import Prompt
 from extagents.models.resolve import resolve
-from extagents.types import Reading, Report, Usage
+from extagents.types import Report, Usage
 
 MOST_JOURNALS = 4  # runs whose journals are kept at a time
 KEYS = ("EXTAGENTS_API_KEY", "OPENAI_API_KEY")
@@ -138,7 +139,7 @@ class ReaderActor:
             await desk.account.settle(order.lost, self._bound(prompt))
         return await reader.read(order.job, prompt, sources, desk)
 
-    def _bound(self, prompt: Prompt[Reading]) -> Usage:
+    def _bound(self, prompt: Prompt[Any]) -> Usage:
         """The most that a call which nobody can tell anything of any more has cost."""
         assert self._gate is not None
         amount = self._gate.tight_bound(prompt)

@@ -10,6 +10,7 @@ from extagents.prompts.rendering import (
     show_questions,
     show_shard,
 )
+from extagents.prompts.tables import show_numbered, show_pairs, show_profiles, show_repair, show_schema, show_schemas
 
 __all__ = [
     "NONE",
@@ -26,7 +27,13 @@ __all__ = [
     "show_facts",
     "show_history",
     "show_list",
+    "show_numbered",
+    "show_pairs",
+    "show_profiles",
     "show_questions",
+    "show_repair",
+    "show_schema",
+    "show_schemas",
     "show_shard",
     "version",
 ]

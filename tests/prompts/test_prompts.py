@@ -4,6 +4,16 @@ import pytest
 from pydantic import BaseModel
 
 from extagents import prompts
+from extagents.tabular import (
+    Column,
+    ColumnProfile,
+    ProposedTables,
+    RowsRead,
+    SameNames,
+    TableProfile,
+    TableSchema,
+    WrittenSql,
+)
 from extagents.types import (
     Candidate,
     Fact,
@@ -36,6 +46,25 @@ FACTS = (
     Fact(id="1", claim="Alpha is\nold.", quote="It says so.", relevance=0.9, title="Alpha", **PLACE_A),
     Fact(id="2", claim="Beta is new.", quote="second part", relevance=0.5, **PLACE_B),
 )
+TABLE = TableSchema(
+    entity="report",
+    documents="reports",
+    keys=("year",),
+    columns=(
+        Column(name="age", type="number", unit="years", description="How old\nit is."),
+        Column(name="kind", type="text", description="What it is.", values=["old", "new"]),
+    ),
+)
+PROFILE = TableProfile(
+    name="report",
+    schema_=TABLE,
+    rows=2,
+    columns=(
+        ColumnProfile(name="name", sql_type="VARCHAR", filled=2, empty=0, distinct=2, examples=("Alpha", "Beta\nreport")),
+        ColumnProfile(name="age", sql_type="DOUBLE", filled=1, empty=1, distinct=1, lowest="3", highest="3"),
+    ),
+    sample=(("Alpha", 3), ("Beta", None)),
+)
 CANDIDATES = (Candidate(path="ladder", answer="old", confidence=0.75, facts=FACTS[:1]),)
 QUESTIONS = (
     ReaderQuestion(core="How old is Alpha?", knowledge=FACTS, open_queries=("age of Alpha",)),
@@ -43,6 +72,7 @@ QUESTIONS = (
 )
 OUTPUTS = {"planner": Plan, "reader": Reading, "reasoner": Verdict, "single": SinglePass, "fusion": Fused}
 OUTPUTS |= {"readers": Readings}
+OUTPUTS |= {"table_schema": ProposedTables, "table_rows": RowsRead, "table_sql": WrittenSql, "table_names": SameNames}
 OUTPUTS |= {"outline": Outline, "outline_merge": Outline, "section": WrittenSection}
 OUTPUTS |= {"memory_scan": Scan, "memory_notes": Notes, "memory_recall": Verdict}
 SLOTS = {
@@ -65,6 +95,24 @@ SLOTS = {
         "shard": prompts.show_shard(SHARD),
         "questions": prompts.show_questions(QUESTIONS, "en"),
         "count": "2",
+    },
+    "table_schema": {
+        "nonce": "abc123",
+        "sample": prompts.show_shard(SHARD),
+        "sources": prompts.show_list(("Gamma",)),
+        "existing": prompts.show_schemas([("report", TABLE)], "en"),
+        "questions": prompts.show_numbered(("How many are\nold?", "Which is the oldest?")),
+    },
+    "table_rows": {"nonce": "abc123", "shard": prompts.show_shard(SHARD), "table": prompts.show_schema(TABLE, "en")},
+    "table_sql": {
+        "tables": prompts.show_profiles((PROFILE,), "en"),
+        "question": "How many are old?",
+        "instructions": "In words.",
+        "repair": prompts.show_repair("SELECT\nage", "no such column", "en"),
+    },
+    "table_names": {
+        "entity": "report",
+        "pairs": prompts.show_pairs((("Alpha", "Alpha Inc."),), (("age: 3", ""),), "en"),
     },
     "reasoner": {"question": "How old is Alpha?", "facts": prompts.show_facts(FACTS)},
     "memory_scan": {
