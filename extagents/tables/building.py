@@ -1,0 +1,410 @@
+"""Rows of all readings become one table: rows of one thing are merged, values normalised, contradictions settled and told.
+
+The table depends on the set of rows alone, never on the order in which they came.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+
+from extagents.tables.entities import resolve
+from extagents.tables.values import parse, same_value
+from extagents.tabular import CellFound, CellValue, Column, Conflict, RowFound, Table, TableCell, TableRow, TableSchema
+
+LONGEST_NAME = 200  # characters; what is longer is a sentence
+_NOBODY = frozenset("n/a none null unknown unnamed nobody tbd 无 未知 不详 不明 暂无 没有 未提及".split()) | {
+    "not specified",
+    "not stated",
+    "not mentioned",
+    "not given",
+}
+_ISO = re.compile(r"\d{4}(?:-\d{2}(?:-\d{2})?)?")
+_YEAR = re.compile(r"(?<!\d)(?:1[5-9]|20)\d{2}(?!\d)")
+_DATE = Column(name="date", type="date")
+
+
+@dataclass(frozen=True)
+class Source:
+    """A row as one reading found it. `order` grows with the place of its document in the corpus, then with its place within.
+
+    `date` is the document's own date, ISO 8601, "" where it has none.
+    """
+
+    row: RowFound
+    order: int
+    date: str = ""
+
+
+@dataclass(frozen=True)
+class _Said:
+    """A value and the place that says it. `document` is the rank of its document, `start` its place there."""
+
+    value: CellValue
+    cell: CellFound
+    date: str
+    document: int
+    order: int
+    start: int
+    end: int
+
+    @property
+    def place(self) -> tuple[int, int, int, int, str]:
+        return self.document, self.order, self.start, self.end, self.cell.raw
+
+
+@dataclass
+class _Version:
+    """One value of a cell and all places that say it, in their order."""
+
+    said: list[_Said]
+    strength: tuple[str, int, int, int, int] = ("", 0, 0, 0, 0)
+    deciding: _Said = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.weigh()
+
+    def weigh(self) -> None:
+        """The latest date counts first, then the later document, then how often it is said there, then the later place."""
+        latest = max((one.date, one.document) for one in self.said)
+        there = [one for one in self.said if (one.date, one.document) == latest]
+        self.deciding = max(there, key=lambda one: one.place)
+        self.strength = (*latest, _places(there), self.deciding.order, self.deciding.start)
+
+
+@dataclass
+class _Row:
+    """What is gathered for one row of the table."""
+
+    name: str
+    keys: tuple[CellValue | None, ...]
+    sources: list[Source] = field(default_factory=list)
+    said: dict[str, list[_Said]] = field(default_factory=lambda: defaultdict(list))
+
+
+def build(name: str, schema: TableSchema, sources: Sequence[Source], *, same: Mapping[tuple[str, str], bool] = {}) -> Table:
+    """The table `name` of all rows that readings found. `same` holds verdicts on pairs of names (see `entities.resolve`).
+
+    Rows of one entity, and of equal key columns, are one row. Only cells that are trusted and whose value says something
+    count. Of several values the one of the latest date is kept (the row's date, else the document's), without dates the one
+    of the last document, within a document the one said more often, then later; lists that one document tells in parts are
+    put together, and of lists that hold each other the longer is kept. Everything that was not kept is in `conflicts`.
+    """
+    named = _named(sources)
+    documents: dict[str, int] = {}
+    for source in named:
+        documents.setdefault(source.row.document, len(documents))
+    forms = dict.fromkeys((source.row.document, _clean(source.row.entity)) for source in named)
+    resolution = resolve([form for _, form in forms], same=same)
+    group_of = {form: number for number, group in enumerate(resolution.groups) for form in group}
+    taken = [_taken(source, schema, documents) for source in named]
+    by_entity: dict[int, list[tuple[Source, dict[str, list[_Said]]]]] = defaultdict(list)
+    for source, (said, _) in zip(named, taken, strict=True):
+        by_entity[group_of[_clean(source.row.entity)]].append((source, said))
+    gathered: list[tuple[_Row, tuple[str, ...]]] = []
+    for number in sorted(by_entity):
+        group = resolution.groups[number]
+        gathered += [(row, group[1:]) for row in _by_keys(group[0], by_entity[number], schema)]
+    rows: list[tuple[tuple[object, ...], TableRow]] = []
+    conflicts: list[tuple[tuple[object, ...], list[Conflict]]] = []
+    for gathering, aliases in gathered:
+        if (made := _row(gathering, aliases, schema)) is not None:
+            row, against, first = made
+            place = (first, row.name, *(_sortable(key) for key in gathering.keys))
+            rows.append((place, row))
+            conflicts.append((place, against))
+    rows.sort(key=lambda one: one[0])
+    conflicts.sort(key=lambda one: one[0])
+    shown = tuple(row for _, row in rows)
+    return Table(
+        name=name,
+        entity=schema.entity,
+        columns=schema.columns,
+        rows=shown,
+        conflicts=tuple(conflict for _, found in conflicts for conflict in found),
+        without={column.name: _without(column.name, shown) for column in schema.columns},
+        doubted=sum(doubted for _, doubted in taken),
+    )
+
+
+def _sortable(key: CellValue | None) -> tuple[int, float, str]:
+    if key is None:
+        return 1, 0.0, ""
+    return (0, float(key), "") if isinstance(key, (int, float)) else (0, 0.0, str(key))
+
+
+def _without(column: str, rows: Iterable[TableRow]) -> tuple[str, ...]:
+    """The names of which no row has a value."""
+    known: dict[str, bool] = {}
+    for row in rows:
+        known[row.name] = known.get(row.name, False) or row.values[column] is not None
+    return tuple(name for name, has in known.items() if not has)
+
+
+# ------------------------------------------------------------------ what counts
+
+
+def _clean(entity: str) -> str:
+    return " ".join(entity.split())
+
+
+def _named(sources: Sequence[Source]) -> list[Source]:
+    """The rows that are of something, in an order that depends on nothing but the rows.
+
+    Names of digits alone count where most names are such: then rows are invoices or years, not lines that were misread.
+    """
+    ordered = sorted(sources, key=lambda one: (one.order, one.row.document, one.date, one.row.model_dump_json()))
+    letters: set[str] = set()
+    digits: set[str] = set()
+    for source in ordered:
+        name = _clean(source.row.entity)
+        if len(name) > LONGEST_NAME or name.casefold() in _NOBODY:
+            continue
+        if any(char.isalpha() for char in name):
+            letters.add(name)
+        elif any(char.isdigit() for char in name):
+            digits.add(name)
+    allowed = letters | digits if len(digits) > len(letters) else letters
+    return [source for source in ordered if _clean(source.row.entity) in allowed]
+
+
+def _taken(source: Source, schema: TableSchema, documents: Mapping[str, int]) -> tuple[dict[str, list[_Said]], int]:
+    """What a row says of each column, and how many of its cells were not taken."""
+    said: dict[str, list[_Said]] = defaultdict(list)
+    doubted = 0
+    date = _iso(source.row.date) or _iso(source.date)
+    for cell in source.row.cells:
+        column = schema.column(cell.column)
+        if column is None:
+            continue
+        value = parse(cell.raw, column) if cell.trusted and cell.start is not None and cell.end is not None else None
+        if value is None or value == ():
+            doubted += 1
+            continue
+        rank = documents.get(cell.document, documents[source.row.document])
+        said[column.name].append(_Said(value, cell, date, rank, source.order, cell.start or 0, cell.end or 0))
+    return said, doubted
+
+
+@lru_cache(maxsize=4_096)
+def _iso(date: str) -> str:
+    """A date as ISO text, "" where there is none to be read; a year alone where nothing more is."""
+    date = date.strip()
+    if not date or _ISO.fullmatch(date):
+        return date
+    value = parse(date, _DATE)
+    if isinstance(value, str) and _ISO.match(value):
+        return value
+    years = _YEAR.findall(unicodedata.normalize("NFKC", date))
+    return years[-1] if years else ""
+
+
+# ------------------------------------------------------------------ several rows of one entity
+
+
+def _by_keys(name: str, found: Sequence[tuple[Source, dict[str, list[_Said]]]], schema: TableSchema) -> list[_Row]:
+    """The rows of one entity by their key columns. One that lacks a key belongs to the only row that it fits."""
+    keys = [column for key in schema.keys if (column := schema.column(key)) is not None]
+    known: list[list[CellValue]] = [[] for _ in keys]
+    rows: dict[tuple[CellValue | None, ...], _Row] = {}
+    partial: list[tuple[tuple[CellValue | None, ...], Source, dict[str, list[_Said]]]] = []
+    for source, said in found:
+        values = tuple(_key(column, said, known[at]) for at, column in enumerate(keys))
+        if None in values:
+            partial.append((values, source, said))
+        else:
+            _add(rows.setdefault(values, _Row(name, values)), source, said)
+    whole = list(rows.values())
+    own: dict[tuple[object, ...], _Row] = {}
+    for values, source, said in partial:
+        date = _iso(source.row.date)
+        fitting = [row for row in whole if _fits(row, values, date, keys)]
+        if len(fitting) == 1:
+            _add(fitting[0], source, said)
+        elif whole and not said:
+            _add(whole[0], source, said)
+        else:
+            _add(own.setdefault((*values, date), _Row(name, values)), source, said)
+    return [*whole, *own.values()]
+
+
+def _add(row: _Row, source: Source, said: Mapping[str, list[_Said]]) -> None:
+    row.sources.append(source)
+    for column, values in said.items():
+        row.said[column] += values
+
+
+def _key(column: Column, said: Mapping[str, list[_Said]], known: list[CellValue]) -> CellValue | None:
+    """The row's value of a key column, as it was first given: 2023 and “FY 2023” are one year."""
+    if not said.get(column.name):
+        return None
+    value = said[column.name][0].value
+    for other in known:
+        if same_value(value, other, column):
+            return other
+    known.append(value)
+    return value
+
+
+def _fits(row: _Row, values: Sequence[CellValue | None], date: str, keys: Sequence[Column]) -> bool:
+    for column, has, wanted in zip(keys, row.keys, values, strict=True):
+        if wanted is not None:
+            if has != wanted:
+                return False
+        elif date and (year := _YEAR.search(str(has))) is not None and column.type != "list":
+            told = _ISO.fullmatch(str(has)) is not None and column.type == "date"
+            agrees = str(has).startswith(date) or date.startswith(str(has)) if told else year[0] == date[:4]
+            if not agrees:
+                return False
+    return True
+
+
+# ------------------------------------------------------------------ one row
+
+
+def _row(row: _Row, aliases: tuple[str, ...], schema: TableSchema) -> tuple[TableRow, list[Conflict], int] | None:
+    """The row, its conflicts and its place; None where no quote of it was found anywhere."""
+    located = [source for source in row.sources if any(cell.start is not None for cell in source.row.cells)]
+    if not located:
+        return None
+    values: dict[str, CellValue | None] = {}
+    cells: dict[str, TableCell] = {}
+    conflicts: list[Conflict] = []
+    for column in schema.columns:
+        values[column.name] = None
+        if not row.said.get(column.name):
+            continue
+        kept, dropped = _settled(row.said[column.name], column)
+        source = kept.deciding if dropped else kept.said[0]
+        values[column.name] = source.value
+        cells[column.name] = _cell(source, _places(kept.said))
+        for version in dropped:
+            conflicts.append(
+                Conflict(
+                    name=row.name,
+                    column=column.name,
+                    kept=source.value,
+                    kept_from=cells[column.name],
+                    dropped=version.deciding.value,
+                    dropped_from=_cell(version.deciding, _places(version.said)),
+                    reason=_reason(kept, version),
+                )
+            )
+    made = TableRow(
+        name=row.name,
+        values=values,
+        cells=cells,
+        aliases=aliases,
+        documents=tuple(dict.fromkeys(source.row.document for source in sorted(located, key=lambda one: one.order))),
+    )
+    return made, conflicts, min(source.order for source in located)
+
+
+def _cell(said: _Said, times: int) -> TableCell:
+    cell = said.cell
+    return TableCell(
+        raw=cell.raw,
+        quote=cell.quote,
+        document=cell.document,
+        start=said.start,
+        end=said.end,
+        page=cell.page,
+        date=said.date,
+        said=times,
+    )
+
+
+def _places(said: Iterable[_Said]) -> int:
+    """In how many places it stands: quotes that overlap are one, as where a shard was read twice."""
+    places = 0
+    document, end = "", -1
+    for one in sorted(said, key=lambda one: (one.cell.document, one.start, one.end)):
+        if one.cell.document != document or one.start >= end:
+            places += 1
+            document, end = one.cell.document, one.end
+        else:
+            end = max(end, one.end)
+    return places
+
+
+# ------------------------------------------------------------------ one cell
+
+
+def _settled(said: Sequence[_Said], column: Column) -> tuple[_Version, list[_Version]]:
+    """The version that is kept, and those that contradict it, the strongest first."""
+    ordered = sorted(said, key=lambda one: one.place)
+    versions: list[_Version] = []
+    for one in _whole_lists(ordered) if column.type == "list" else ordered:
+        for version in versions:
+            first = version.said[0].value
+            if _items(one.value) == _items(first) if column.type == "list" else same_value(one.value, first, column):
+                version.said.append(one)
+                break
+        else:
+            versions.append(_Version([one]))
+    for version in versions:
+        version.weigh()
+    versions.sort(key=lambda version: version.strength, reverse=True)
+    kept = versions[0]
+    if column.type != "list":
+        return kept, versions[1:]
+    while (longer := next((version for version in versions if _extends(version, kept)), None)) is not None:
+        kept = longer
+    held = _items(kept.said[0].value)
+    return kept, [version for version in versions if version is not kept and not _items(version.said[0].value) <= held]
+
+
+def _items(value: CellValue) -> frozenset[str]:
+    """The items of a list, without case and width."""
+    items = value if isinstance(value, tuple) else (str(value),)
+    return frozenset(" ".join(unicodedata.normalize("NFKC", item).casefold().split()) for item in items)
+
+
+def _extends(other: _Version, kept: _Version) -> bool:
+    """Whether another list holds all of this one and more. One of an earlier date does not: something was taken off since."""
+    if not _items(other.said[0].value) > _items(kept.said[0].value):
+        return False
+    return not (other.deciding.date and kept.deciding.date and other.deciding.date < kept.deciding.date)
+
+
+def _whole_lists(ordered: Sequence[_Said]) -> list[_Said]:
+    """Lists that one document tells in parts, as its shards do, put together; the source is the part that holds most."""
+    parts: dict[tuple[int, str], list[_Said]] = defaultdict(list)
+    for one in ordered:
+        parts[one.document, one.date].append(one)
+    made: list[_Said] = []
+    for together in parts.values():
+        items: dict[str, str] = {}
+        for one in together:
+            for item in one.value if isinstance(one.value, tuple) else (str(one.value),):
+                items.setdefault(next(iter(_items(item))), item)
+        whole = tuple(items.values())
+        complete = [one for one in together if _items(one.value) == frozenset(items)]
+        if complete:
+            made += complete
+        else:
+            most = max(together, key=lambda one: (len(_items(one.value)), [-part for part in one.place[:4]]))
+            made.append(_Said(whole, most.cell, most.date, most.document, most.order, most.start, most.end))
+    return sorted(made, key=lambda one: one.place)
+
+
+def _reason(kept: _Version, dropped: _Version) -> str:
+    """Why one version was kept, in words."""
+    one, other = kept.deciding, dropped.deciding
+    if kept.strength < dropped.strength:
+        return "the longer list"
+    same_document = one.document == other.document
+    if one.date != other.date:
+        if not other.date:
+            return f"the one with a date, {one.date}; the other has none"
+        what = "the later date" if same_document else "the later document"
+        return f"{what}, of {one.date}, not of {other.date}"
+    if not same_document:
+        return f"the later document{f', both of {one.date}' if one.date else ' in the order of the input, no dates being told'}"
+    if kept.strength[2] > dropped.strength[2]:
+        return f"said in {kept.strength[2]} places of the document, the other in {dropped.strength[2]}"
+    return "the later place in the document"
