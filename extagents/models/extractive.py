@@ -11,7 +11,7 @@ from pydantic import BaseModel
 
 from extagents.errors import CallError
 from extagents.models.base import Completion, ModelInfo, Prompt, T
-from extagents.models.extraction import planning, remembering, writing
+from extagents.models.extraction import planning, remembering, tabular, writing
 from extagents.models.extraction.question import Question, analyse
 from extagents.models.extraction.reading import TITLE_SHARE, Found, Lead, cover, lead_names, merged, read, weigh
 from extagents.models.extraction.reasoning import Outcome, follow, reason
@@ -22,6 +22,7 @@ from extagents.types import (
     Fact,
     Fused,
     FusionInput,
+    NamesInput,
     NotesInput,
     OutlineInput,
     OutlineMergeInput,
@@ -32,12 +33,15 @@ from extagents.types import (
     ReasonerInput,
     RecallInput,
     ReportedFact,
+    RowsInput,
     Scan,
     ScanInput,
+    SchemaInput,
     Section,
     SectionInput,
     SingleInput,
     SinglePass,
+    SqlInput,
     Usage,
     Verdict,
 )
@@ -118,6 +122,14 @@ class ExtractiveModel:
             return self._scan(inputs)
         if isinstance(inputs, RecallInput):
             return self._recall(inputs)
+        if isinstance(inputs, RowsInput):
+            return tabular.rows(inputs)
+        if isinstance(inputs, SchemaInput):
+            return tabular.schema(inputs)
+        if isinstance(inputs, SqlInput):
+            return tabular.sql(inputs)
+        if isinstance(inputs, NamesInput):
+            return tabular.names(inputs)
         return None
 
     # -------------------------------------------------------------- roles

@@ -1,0 +1,203 @@
+"""Rows read by rules: for each column the line, cell or sentence that surely is its, in each document of a shard."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from extagents.models.extraction.tabular_lines import Field, fields
+from extagents.models.extraction.tabular_sentences import said
+from extagents.models.extraction.tabular_values import raw_of, year_of
+from extagents.tables.templates import labels_of
+from extagents.tables.templates_words import Fit, plain, tokens, wordings, years
+from extagents.tabular import Column, ReportedCell, ReportedRow, RowsRead, TableSchema
+from extagents.types import Section, ShardText
+
+_PARENTHESES = re.compile(r"\s*[（(][^()（）]*[)）]")
+_TITLED = re.compile(r"titled “([^”…]*)…([^”]*)”")
+_TITLE_TAIL = re.compile(
+    r"\s*(?:[-–—|:：,，(（]\s*)(?:(?:company|country|corporate|business|investor|annual|quarterly|interim|full[- ]year|fiscal|form|fy|fact|key|financial)\b.*|"
+    r"(?:19|20)\d\d.*|10-[KQ].*|profile|factsheet|fact sheet|overview|report|filing|年报|年度报告|公司简介|简介|概况|档案)[)）]?\s*$",
+    re.IGNORECASE,
+)
+_TITLE_HEAD = re.compile(
+    r"^\s*(?:(?:company|country|corporate|business|investor)\s+)?(?:profile|factsheet|fact sheet|annual report|filing|report|overview|公司简介|公司档案|企业档案|年度报告)\s*(?:of|for|on)?\s*[-–—|:：]\s*",
+    re.IGNORECASE,
+)
+_TITLE_WORDS = re.compile(
+    r"\s+(?:(?:19|20)\d\d\s+)?(?:annual report|company profile|country profile|profile|fact ?sheet|10-K|annual filing|filing|report)(?:\s+(?:for\s+)?(?:fy\s*)?(?:19|20)?\d\d)?\s*$|(?:(?:19|20)\d\d年?)?(?:年度报告|年报|公司简介|简介|公司概况|概况)$",
+    re.IGNORECASE,
+)
+_SURE = 0.8
+
+
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """A column with what its labels come to. `named`: the labels are the documents' own, so that others don't count."""
+
+    column: Column
+    exact: frozenset[str]
+    cores: frozenset[frozenset[str]]
+    years: frozenset[str]
+    named: bool
+    names: tuple[str, ...]
+
+
+def read(shard: ShardText, table: TableSchema) -> RowsRead:
+    """The rows that a shard fills; of several lines for one cell the one that fits best."""
+    wanted = [_wanted(column) for column in table.columns]
+    found: list[ReportedRow] = []
+    for section in shard.sections:
+        found.extend(_section_rows(section, table, wanted))
+    return RowsRead(rows=found)
+
+
+def _wanted(column: Column) -> _Wanted:
+    quoted = labels_of(column)
+    names = quoted or (column.name.replace("_", " "),)
+    cores = frozenset(core for name in (*names, column.name) if (core := _core(name)))
+    asked = years(column.name.replace("_", " ")) | frozenset(year for label in quoted for year in years(label))
+    return _Wanted(column, frozenset(plain(name) for name in names), cores, asked, bool(quoted), names)
+
+
+def _core(label: str) -> frozenset[str]:
+    """The tokens of a label that count: no notes, years and words like “total”."""
+    dropped = wordings().weak | years(label) | {"§year", "§date"}
+    found = frozenset(token for token in tokens(_PARENTHESES.sub("", label)) if token not in dropped)
+    return found or frozenset(token for token in tokens(label) if token not in years(label))
+
+
+def _section_rows(section: Section, table: TableSchema, wanted: list[_Wanted]) -> Iterator[ReportedRow]:
+    listed = fields(section)
+    name = _name_of(section, listed, table)
+    dated = _date_of(listed)
+    headed = _headed(listed, wanted)
+    best: dict[tuple[str, str], tuple[float, int, int, ReportedCell]] = {}
+    order: dict[str, None] = {}
+    fit = Fit.of([field.label for field in listed] + [label for entry in wanted for label in entry.names])
+    for place, field in enumerate(listed):
+        for entry in wanted:
+            level = _level(field, entry, fit)
+            if not level:
+                continue
+            raw = raw_of(field.value, entry.column, unit=field.unit if entry.column.type == "number" else "")
+            if raw is None:
+                continue
+            entity = field.entity or (field.heading if headed and field.heading else name)
+            if not entity:
+                continue
+            latest = max((int(year) for year in years(field.label) | year_of(field.value)), default=0)
+            cell = ReportedCell(column=entry.column.name, value=raw, quote=_cut(field, raw))
+            key = (entity, entry.column.name)
+            rank = (level, latest if not entry.years else 0, -place)
+            if key not in best or rank > best[key][:3]:
+                best[key] = (*rank, cell)
+            order.setdefault(entity)
+    for entry in wanted:
+        if name and (name, entry.column.name) not in best and not any(column == entry.column.name for _, column in best):
+            cell_said = said(section.text, entry.column, labels=entry.names, asked=entry.years, entity=name)
+            if cell_said is not None:
+                best[name, entry.column.name] = (0.5, 0, 0, cell_said)
+                order.setdefault(name)
+    for entity in order:
+        cells = [best[entity, entry.column.name][3] for entry in wanted if (entity, entry.column.name) in best]
+        yield ReportedRow(entity=entity, date=dated, cells=cells)
+
+
+def _level(field: Field, entry: _Wanted, fit: Fit) -> float:
+    """How surely a field is the column's, 0 for not."""
+    told = years(field.label)
+    if entry.years:
+        if told and not told & entry.years:
+            return 0.0
+        noted = year_of(field.value)
+        if not told and noted and not noted & entry.years:
+            return 0.0
+        if not told and not noted and plain(field.label) not in entry.exact and not any(not years(name) for name in entry.names):
+            return 0.0
+    label = plain(field.label)
+    if label in entry.exact:
+        return 1.0
+    bare = plain(_PARENTHESES.sub("", field.label))
+    if bare in entry.exact:
+        return 0.97
+    core = _core(field.label)
+    if core and core in entry.cores:
+        # “Total” of something is it; another figure of it (per head, change) has words of its own and is not.
+        return 0.9
+    if entry.named:
+        return 0.0
+    score = max(fit.score(name, field.label, unit=entry.column.unit, beside=entry.column.description) for name in entry.names)
+    allowed = set(tokens(f"{entry.column.name} {entry.column.description} {entry.column.unit}")) | wordings().weak | told
+    return 0.8 * score if score >= _SURE and set(tokens(_PARENTHESES.sub("", field.label))) <= allowed else 0.0
+
+
+def _cut(field: Field, raw: str) -> str:
+    """The quote of a field: its line, cut after the value where it goes on for long."""
+    quote = field.quote
+    if len(quote) <= 400:
+        return quote
+    at = quote.find(raw)
+    return quote[: at + len(raw)] if at >= 0 else quote
+
+
+def _headed(listed: list[Field], wanted: list[_Wanted]) -> bool:
+    """Whether headings name what rows are about: the same wanted label stands under several of them."""
+    under: dict[frozenset[str], set[str]] = {}
+    for field in listed:
+        core = _core(field.label)
+        if not field.entity and field.heading and any(core in entry.cores or plain(field.label) in entry.exact for entry in wanted):
+            under.setdefault(core, set()).add(field.heading)
+    return any(len(headings) > 1 and not any(_generic(heading) for heading in headings) for headings in under.values())
+
+
+_SECTION_WORDS = frozenset(
+    "overview introduction summary profile geography people society economy government financials financial business highlights "
+    "background history key data figures facts appendix notes note risk factors energy environment transportation military "
+    "概况 简介 财务 基本 信息 业务 摘要 附注".split()
+)
+
+
+def _generic(heading: str) -> bool:
+    words = re.findall(r"[a-z]+|[\u4e00-\u9fff]{2}", heading.lower())
+    return bool(words) and all(word in _SECTION_WORDS or word in ("and", "the", "of") for word in words)
+
+
+def _name_of(section: Section, listed: list[Field], table: TableSchema) -> str:
+    """What the document is about: a line that names it, else its title."""
+    known = wordings().names
+    kind = plain(table.entity)
+    for field in listed[:12]:
+        label = plain(field.label)
+        if field.entity or not (label in known or label in (kind, f"{kind} name", f"name of {kind}", f"name of the {kind}", f"{kind}名称")):
+            continue
+        if label in ("title", "subject", "标题"):
+            continue
+        if 0 < len(field.value) <= 80 and not re.search(r"[.。!?;；]\s", field.value):
+            return clean_title(field.value, "")
+    return clean_title(section.title, table.documents)
+
+
+def clean_title(title: str, documents: str) -> str:
+    """A title without what says that it is a report or profile, and what all titles share."""
+    name = title.strip()
+    if match := _TITLED.search(documents):
+        front, back = match.groups()
+        if front and name.startswith(front) and len(name) > len(front):
+            name = name[len(front) :]
+        if back and name.endswith(back) and len(name) > len(back):
+            name = name[: -len(back)]
+    for pattern in (_TITLE_HEAD, _TITLE_TAIL, _TITLE_WORDS):
+        shorter = pattern.sub("", name).strip()
+        name = shorter or name
+    return name.strip(" -–—:：|")
+
+
+def _date_of(listed: list[Field]) -> str:
+    """The date that the document gives as its own; "" for none."""
+    known = wordings().dates
+    for field in listed:
+        if not field.entity and plain(field.label) in known and re.search(r"\d{4}", field.value) and len(field.value) <= 40:
+            return field.value
+    return ""
