@@ -343,9 +343,13 @@ class Cohort:
 
 
 def _place(wish: Wish) -> tuple[Any, ...]:
-    """What is read: wishes of the same place are for the same text."""
+    """What is read: wishes of the same place are for the same text, and for the same table where it is read into rows."""
     shard: Shard = wish.job.shard
-    return (id(wish.workspace.corpus), tuple((piece.document, piece.start, piece.end) for piece in shard.pieces))
+    return (
+        id(wish.workspace.corpus),
+        id(wish.job.table),
+        tuple((piece.document, piece.start, piece.end) for piece in shard.pieces),
+    )
 
 
 def _facts(report: Report) -> tuple[Fact, ...]:

@@ -17,7 +17,7 @@ from extagents.tables.templates import statement
 from extagents.tabular import QueryResult, Table, TableCell, TableProfile, WrittenSql
 from extagents.types import AnswerType
 
-REPAIRS = 2  # of a statement that failed
+REPAIRS = 2  # of a statement that failed, at most
 AGREED, MAJORITY, ALONE, CONTRADICTED = 0.9, 0.75, 0.65, 0.35  # confidence by how many statements bring the same
 EMPTY_SHARE = 0.5  # of the rows without a value, from which a table is too empty to settle a question
 

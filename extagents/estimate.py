@@ -5,16 +5,20 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from extagents.computing import REPAIRS
 from extagents.corpus.corpus import Corpus
 from extagents.focusing import most_focused
 from extagents.models.base import ModelInfo
 from extagents.packing import PROMPT, most_shard_tokens, notes_budget, pack
 from extagents.remembering import MOST_BATCHES
+from extagents.sampling import COUNT, SAMPLE_TOKENS
 from extagents.schedule import FIRST_WAVE, NEEDED_WAVES, PUBLISHED_ROUNDS
 from extagents.settings import Settings
 from extagents.types import Estimate, Shard
 
 READING = 150  # tokens a reader writes, on average
+TABLE = 1_000  # tokens of a table's columns in a reader's prompt, at most as a rule
+TABLE_CALLS = COUNT + 2 + 2 * (REPAIRS + 1)  # proposals, names that look alike, and two statements with their repairs
 RUNGS = 4  # calls of a ladder over a short ledger
 FEW_FACTS = 500  # tokens of facts in a rung of a short ledger
 MOST_RUNGS = 12  # calls of a ladder that fills the window; doubling rungs and both orders are at most three windows
@@ -52,6 +56,10 @@ def estimate(
         high_calls = 2 + count * rounds + focus + rungs + beside
         high_input = (tokens + count * (PROMPT + knowledge)) * rounds + focus * (2 * PROMPT + knowledge)
         high_input += waves * 3 * window + (2 + beside) * window
+        if settings.strategy == "fused" and "table" not in settings.without:  # where it turns out to be computed
+            table = pack(corpus, [], shard_tokens=settings.shard_tokens, shared=True, most=most)
+            high_calls += len(table.shards) + TABLE_CALLS
+            high_input += tokens + len(table.shards) * (PROMPT + TABLE) + TABLE_CALLS * (SAMPLE_TOKENS + PROMPT)
         if tokens <= room and settings.strategy != "parallel":
             low_calls, low_input = 2, tokens + 2 * PROMPT
             high_calls, high_input = high_calls + 1, high_input + tokens

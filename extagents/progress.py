@@ -22,10 +22,12 @@ PHASES = {
     "reason": "reasoning",
     "compress": "compressing",
     "table": "designing the table",
+    "compute": "computing",
     "write": "writing",
     "fuse": "writing the answer",
     "done": "done",
 }
+INTO_TABLE = "everything, into the table"  # how the reason of a wave begins that reads into rows
 
 
 @dataclass
@@ -51,6 +53,10 @@ class RunState:
     newest: str = ""
     verdict: str = ""
     standing: str = ""
+    tabled: bool = False
+    """Whether what is read, or was read last, goes into the rows of a table: `facts` are then values."""
+    table: str = ""
+    statement: str = ""
     usage: Usage = field(default_factory=Usage)
     notices: list[str] = field(default_factory=list)
     answer_text: str = ""
@@ -72,18 +78,28 @@ class RunState:
                 self.shards, self.tokens, self.documents = event.shards, event.tokens, event.documents
             case "wave":
                 self.phase = "read"
+                into_table = event.reason.startswith(INTO_TABLE)
+                if into_table != self.tabled:
+                    self.tabled, self.facts, self.newest = into_table, 0, ""
                 self.round, self.wave, self.reason, self.lanes = event.round, event.wave, event.reason, event.lanes
             case "shard_read":
                 self.read, self.shards, self.tokens_read = event.read, event.shards, event.tokens_read
                 self.failed += event.failure is not None
+                if self.tabled:
+                    self.facts += event.facts
                 self._spent(event.usage)
             case "table_proposed":
-                self.newest = f"{event.entity}: {', '.join(column.name for column in event.columns)}"
+                self.table = f"{event.entity}: {', '.join(column.name for column in event.columns)}"
             case "table_filled":
-                self.phase, self.facts = "table", event.cells
-                self.standing = f"{count(event.rows, 'row')} in {event.name}"
+                self.phase = "compute"
+                told = [count(event.rows, "row"), count(event.cells, "value")]
+                told += [count(event.conflicts, "conflict")] if event.conflicts else []
+                told += [f"{event.doubted:,} doubted"] if event.doubted else []
+                self.table = f"{event.name}: {', '.join(told)}"
             case "statement":
-                self.newest = event.sql if not event.error else f"{event.sql}: {event.error}"
+                brought = ", ".join("–" if one is None else str(one) for one in event.first)
+                brought = brought if event.rows == 1 and brought else count(event.rows, "row")
+                self.statement = f"{event.error or brought} ← {event.sql}"
             case "facts":
                 self.facts = event.total
                 if event.facts:
@@ -129,9 +145,16 @@ class RunState:
             return f"{name} · {self.loaded:,} of {self.files:,} files"
         if self.phase == "write" and self.files:
             return f"{name} · {self.loaded:,} of {count(self.files, 'section')}"
+        if self.phase == "read" and self.tabled:
+            return f"{name} into rows"
         if self.phase in ("read", "reason") and self.round:
             return f"{name} · round {self.round}, wave {self.wave + 1}"
         return name
+
+    @property
+    def found(self) -> str:
+        """How many facts there are, or values of a table."""
+        return count(self.facts, "value" if self.tabled else "fact")
 
     @property
     def time(self) -> str:

@@ -248,9 +248,7 @@ class WrittenSql(Frozen):
     sql: str = Field(description="one SELECT statement; empty if a column that it needs is missing")
     form: ResultForm = Field(description="what the result is: number, percent, date, yes_no, names, list or text")
     unit: str = Field(default="", description="unit of a number in the result; empty for none")
-    missing: list[str] = Field(
-        default_factory=list, description="what the question needs and no column holds; mostly empty"
-    )
+    missing: list[str] = Field(default_factory=list, description="what the question needs and no column holds; mostly empty")
 
 
 class QueryResult(Frozen):

@@ -124,7 +124,8 @@ async def _proposed(workspace: Workspace) -> list[Group]:
 async def _propose(workspace: Workspace) -> None:
     """Proposes tables for the question, and for those of the batch that wait with it."""
     catalogue = workspace.catalogue
-    waiting = [one for one in catalogue.waiting.values() if one.desk.language == workspace.desk.language]
+    with_it = workspace.cohort is not None
+    waiting = [one for one in catalogue.waiting.values() if one is workspace or (with_it and one.cohort is workspace.cohort)]
     for start in range(0, len(waiting), TOGETHER):
         some = waiting[start : start + TOGETHER]
         questions = [one.request.question for one in some]

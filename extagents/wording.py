@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from extagents.tabular import CellValue, Column, Conflict, Table
     from extagents.types import Answer, Compressed, Usage
 
 # Control characters and direction overrides in a document must not move a cursor, recolour or reorder what is shown.
@@ -78,6 +79,8 @@ def share(part: int, whole: int) -> str:
 
 def unanswered(answer: Answer) -> str:
     """What is said in the place of an answer."""
+    if answer.table is not None and not answer.table.sql:
+        return "A table, and no answer."
     return "No answer yet." if answer.stopped_by else "Nothing in the input answers this question."
 
 
@@ -114,3 +117,65 @@ def kept(context: Compressed) -> str:
         f"{tokens(context.tokens)} of {tokens(context.input_tokens)} tokens{shorter} · "
         f"{count(len(context.spans), 'span')} of {count(len({span.document for span in context.spans}), 'document')}"
     )
+
+
+# ------------------------------------------------------------------ tables
+
+MOST_TOLD = 5  # conflicts, or names without a value, of one table or column
+
+
+def value(told: CellValue | None, column: Column | None = None) -> str:
+    """A value of a table as a reader wants it: numbers with their thousands apart and the column's unit; "" for none."""
+    if told is None:
+        return ""
+    from extagents.tables.values import told as in_words
+
+    return in_words(told, column.unit if column is not None and column.type == "number" else "")
+
+
+def size(table: Table) -> str:
+    """How much a table holds, in words."""
+    cells, room = sum(len(row.cells) for row in table.rows), len(table.rows) * len(table.columns)
+    rows = f"{count(len(table.rows), 'row')} of {table.entity}"
+    return f"{rows} · {count(len(table.columns), 'column')} · {cells:,} of {room:,} cells filled"
+
+
+def columns(table: Table) -> str:
+    """The columns with type and unit, in words."""
+    return ", ".join(f"{column.name} ({column.type}{f', {column.unit}' if column.unit else ''})" for column in table.columns)
+
+
+def computed(table: Table) -> list[tuple[str, str]]:
+    """How an answer was computed: the rows, the statement, and what was compared; nothing where no statement was run."""
+    if not table.sql:
+        return []
+    over = " and ".join(f"{count(len(one.rows), 'row')} of {one.entity}" for one in (table, *table.others))
+    return [("computed", f"{over} · {' '.join(table.sql.split())}"), *(("check", check) for check in table.checks)]
+
+
+def gaps(table: Table) -> list[tuple[str, str]]:
+    """What a table does not say surely: values that differ, entities without one, and cells that were not taken."""
+    told = [("conflict", conflict(one, table)) for one in table.conflicts[:MOST_TOLD]]
+    if (more := len(table.conflicts) - MOST_TOLD) > 0:
+        told.append(("conflict", f"and {more:,} more"))
+    for column in table.columns:
+        if lacking := table.without.get(column.name, ()):
+            told.append(("missing", f"{column.name} of {names(lacking)}"))
+    if table.doubted:
+        why = "its quote was" if table.doubted == 1 else "their quotes were"
+        told.append(("doubted", f"{count(table.doubted, 'value')} left out: {why} not found or do not hold the value"))
+    return told
+
+
+def conflict(one: Conflict, table: Table) -> str:
+    """Two values of one cell: which was kept, from where, and why."""
+    column = next((column for column in table.columns if column.name == one.column), None)
+    kept, dropped = value(one.kept, column), value(one.dropped, column)
+    reason = f": {one.reason}" if one.reason else ""
+    return f"{one.name}, {one.column}: {kept} ({one.kept_from.document}), not {dropped} ({one.dropped_from.document}){reason}"
+
+
+def names(given: tuple[str, ...]) -> str:
+    """A few names, and how many more there are."""
+    more = len(given) - MOST_TOLD
+    return ", ".join(given[:MOST_TOLD]) + (f" and {more:,} more" if more > 0 else "")

@@ -473,7 +473,12 @@ class Workspace:
 
     def _share(self, job: ReadJob, report: Report) -> None:
         """Rows serve every question over the same input."""
-        if job.table is not None and report.failure is None and report.partly is None and self.settings.read_cache:
+        if (
+            job.table is not None
+            and report.failure is None
+            and report.partly is None
+            and (self.settings.read_cache or self.cohort)
+        ):
             self.catalogue.rows[report.version, job.shard.id] = report.findings[0].rows
 
     def note(self, shard: Shard, report: Report, *, focused: bool = False) -> None:

@@ -32,10 +32,10 @@ COLUMNS = {
     "cargo": Column(name="cargo", type="number", unit="t", description="Cargo that the ship carries"),
 }
 LABELS = {"length": "Length", "cargo": "Cargo"}
-HOW_MANY = "How many ships are longer than 40 m?"
-LONGEST = "Which ship is the longest?"
-TOTAL = "How much cargo do all ships carry together?"
-HAVE = "Which ships carry more than 2,000 t of cargo?"
+HOW_MANY = "How many ships have a length above 40 m?"
+LONGEST = "Which ship has the greatest length?"
+TOTAL = "What is the total cargo of all ships?"
+HAVE = "Which ships have a cargo above 2,000 t?"
 STATEMENTS = {
     HOW_MANY: ("length", "SELECT count(*) FROM ship WHERE length > 40", "number", ""),
     LONGEST: ("length", "SELECT name FROM ship WHERE length IS NOT NULL ORDER BY length DESC LIMIT 1", "names", ""),

@@ -164,7 +164,7 @@ def _voted(group: Sequence[ProposedTable], existing: TableSchema | None) -> Tabl
         entity=existing.entity if existing else " ".join(first.entity.split()),
         documents=existing.documents if existing else " ".join(first.documents.split()),
         keys=existing.keys if existing else keys,
-        columns=tuple(dict.fromkeys(columns)) if not existing else tuple({c.name: c for c in columns}.values()),
+        columns=tuple({column.name: column for column in columns}.values()),
     )
 
 

@@ -16,7 +16,7 @@ from extagents.types import Answer, Compressed, Fact, Frozen, Report, Usage
 
 RunStatus = Literal["running", "done", "partial", "failed"]
 NOTHING = Amount()
-SCHEMA_VERSION = 2  # of what is stored; 2 added leases and the journal of answered calls
+SCHEMA_VERSION = 3  # of what is stored; 2 added leases and the journal of answered calls, 3 rows and tables
 
 
 class Manifest(Frozen):

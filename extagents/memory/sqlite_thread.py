@@ -62,6 +62,7 @@ ALTER TABLE reports ADD COLUMN failed INTEGER NOT NULL DEFAULT 0;
 UPDATE reports SET failed = json_extract(body, '$.failure') IS NOT NULL;
 CREATE TABLE journal (run INTEGER NOT NULL, key TEXT NOT NULL, body TEXT NOT NULL, PRIMARY KEY (run, key));
 """,
+    2: "",  # what is stored holds more: rows of tables
 }
 
 

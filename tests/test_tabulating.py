@@ -1,0 +1,260 @@
+"""Questions that are computed, as whole runs: what is asked of whom, what the answer carries, and what failures cost."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from typing import Any
+
+import pytest
+import registers
+
+from extagents import Budget, Coordinator
+from extagents.settings import Settings
+from extagents.tabular import ProposedTables, RowsRead, WrittenSql
+from extagents.testing import ScriptedModel
+
+TABLE_CALLS = {"planner": 1, "analyst": 3}
+
+
+def team(model: ScriptedModel, **options: Any) -> Coordinator:
+    return Coordinator(model, **{"memory": "memory://", "shard_tokens": 600, "window": 16_000, **options})
+
+
+def kinds(model: ScriptedModel) -> Counter[str]:
+    """How many calls of each kind: roles, and what the analyst and the readers were asked for."""
+    return Counter(prompt.output.__name__ for prompt in model.calls)
+
+
+@pytest.mark.parametrize("question", list(registers.ANSWERS))
+async def test_a_question_is_computed_from_rows_with_a_quote_in_every_cell(question: str) -> None:
+    model, corpus = registers.model(), registers.corpus()
+    async with team(model) as asked:
+        answer = await asked.aask(question, over=corpus)
+    assert answer.text == registers.ANSWERS[question]
+    assert answer.kind == "aggregate"
+    assert [candidate.path for candidate in answer.candidates] == ["table"]
+    assert answer.table is not None
+    assert len(answer.table) == len(registers.SHIPS)
+    for row in answer.table.rows:
+        for cell in row.cells.values():
+            assert corpus.by_id[cell.document].text[cell.start : cell.end] == cell.quote
+    assert answer.table.sql == registers.STATEMENTS[question][1]
+    assert answer.citations
+    assert all(corpus.by_id[c.document].text[c.start : c.end] == c.quote for c in answer.citations)
+    assert answer.coverage.shards_read == answer.coverage.shards
+    assert kinds(model)["Reading"] == 0, "nothing is read twice"
+    assert kinds(model)["RowsRead"] == answer.coverage.shards
+
+
+async def test_a_further_question_over_the_same_input_reads_nothing_that_was_read() -> None:
+    model, corpus = registers.model(), registers.corpus()
+    async with team(model) as asked:
+        first = await asked.aask(registers.HOW_MANY, over=corpus)
+        model.calls.clear()
+        second = await asked.aask(registers.LONGEST, over=corpus)
+    assert (first.text, second.text) == (registers.ANSWERS[registers.HOW_MANY], registers.ANSWERS[registers.LONGEST])
+    assert kinds(model)["RowsRead"] == 0
+    assert kinds(model)["ProposedTables"] == 0
+    assert len(model.calls) <= 2
+
+
+async def test_a_new_column_alone_is_read_later() -> None:
+    model, corpus = registers.model(), registers.corpus()
+    async with team(model) as asked:
+        await asked.aask(registers.HOW_MANY, over=corpus)
+        model.calls.clear()
+        answer = await asked.aask(registers.TOTAL, over=corpus)
+    assert answer.text == registers.ANSWERS[registers.TOTAL]
+    read = [prompt for prompt in model.calls if prompt.output is RowsRead]
+    assert {column.name for prompt in read for column in prompt.inputs.table.columns} == {"cargo"}
+    assert answer.table is not None
+    assert {column.name for column in answer.table.columns} == {"length", "cargo"}
+
+
+async def test_another_process_finds_the_rows_in_the_memory(tmp_path: Any) -> None:
+    corpus, memory = registers.corpus(), f"sqlite:///{tmp_path}/runs.db"
+    async with team(registers.model(), memory=memory) as one:
+        await one.aask(registers.HOW_MANY, over=corpus)
+    model = registers.model()
+    async with team(model, memory=memory) as other:
+        answer = await other.aask(registers.LONGEST, over=corpus)
+    assert answer.text == registers.ANSWERS[registers.LONGEST]
+    assert kinds(model)["RowsRead"] == 0
+
+
+async def test_a_batch_proposes_once_and_reads_once_for_all_its_questions() -> None:
+    alone, corpus = registers.model(), registers.corpus()
+    async with team(alone) as asked:
+        await asked.aask(registers.HOW_MANY, over=corpus)
+    model = registers.model()
+    questions = [question for question in registers.ANSWERS for _ in range(3)]
+    async with team(model) as asked:
+        answers = await asked.abatch(questions, corpus)
+    assert [answer.text for answer in answers] == [registers.ANSWERS[question] for question in questions]
+    assert kinds(model)["RowsRead"] == kinds(alone)["RowsRead"]
+    assert len(model.calls) <= 1.3 * len(alone.calls) + 2 * (len(questions) - 1)
+    assert sum(answer.usage.calls for answer in answers) == len(model.calls)
+
+
+async def test_a_statement_that_fails_is_repaired_at_most_twice() -> None:
+    def sql(prompt: Any) -> WrittenSql:
+        if not prompt.inputs.failed:
+            return WrittenSql(sql="SELECT count(*) FROM ships", form="number")
+        assert prompt.inputs.error
+        return registers.sql(prompt)
+
+    model = registers.model(sql=sql)
+    async with team(model) as asked:
+        answer = await asked.aask(registers.HOW_MANY, over=registers.corpus())
+    assert answer.text == registers.ANSWERS[registers.HOW_MANY]
+
+    hopeless = registers.model(sql=lambda prompt: WrittenSql(sql="SELECT count(*) FROM ships", form="number"))
+    async with team(hopeless) as asked:
+        await asked.aask(registers.HAVE, over=registers.corpus())
+    by_opinion = Counter(prompt.inputs.opinion for prompt in hopeless.calls if prompt.output is WrittenSql)
+    assert by_opinion
+    assert max(by_opinion.values()) == 3
+
+
+async def test_statements_that_disagree_lower_the_confidence_and_are_told() -> None:
+    def sql(prompt: Any) -> WrittenSql:
+        return WrittenSql(sql=f"SELECT {7 + prompt.inputs.opinion} FROM ship LIMIT 1", form="number")
+
+    agreeing, torn = registers.model(), registers.model(sql=sql)
+    async with team(agreeing) as one, team(torn) as other:
+        sure = await one.aask(registers.HOW_MANY, over=registers.corpus())
+        unsure = await other.aask(registers.HOW_MANY, over=registers.corpus())
+    assert unsure.table is not None
+    assert any("different results" in check for check in unsure.table.checks)
+    assert any("disagree" in notice for notice in unsure.notices)
+    assert unsure.candidates[0].confidence < sure.candidates[0].confidence
+    assert kinds(torn)["Verdict"] > 0, "the ladder judges the same cells"
+
+
+async def test_cells_whose_quote_does_not_hold_the_value_are_not_trusted() -> None:
+    def rows(prompt: Any) -> RowsRead:
+        read = registers.rows(prompt)
+        lying = read.rows[0]
+        cells = [cell.model_copy(update={"value": "9999 m"}) for cell in lying.cells]
+        return RowsRead(rows=[lying.model_copy(update={"cells": cells}), *read.rows[1:]])
+
+    model = registers.model(rows=rows)
+    async with team(model, shard_tokens=6_000) as asked:
+        answer = await asked.aask(registers.LONGEST, over=registers.corpus())
+    assert answer.table is not None
+    assert answer.table.doubted > 0
+    assert all(value != 9999 for row in answer.table.rows for value in row.values.values())
+    assert answer.table.without["length"]
+
+
+async def test_where_no_table_is_proposed_the_question_is_read_for_facts() -> None:
+    model = registers.model(schema=lambda prompt: ProposedTables(tables=[]))
+    async with team(model) as asked:
+        answer = await asked.aask(registers.HOW_MANY, over=registers.corpus())
+    assert answer.table is None
+    assert kinds(model)["Reading"] >= answer.coverage.shards
+    assert answer.coverage.shards_read == answer.coverage.shards
+
+
+async def test_a_question_that_is_only_partly_tabular_is_read_for_facts_too() -> None:
+    def schema(prompt: Any) -> ProposedTables:
+        [table] = registers.proposed(prompt).tables
+        return ProposedTables(tables=[table.model_copy(update={"whole": [], "partly": [1]})])
+
+    model = registers.model(schema=schema)
+    async with team(model) as asked:
+        answer = await asked.aask(registers.HOW_MANY, over=registers.corpus())
+    assert kinds(model)["Reading"] >= answer.coverage.shards
+    assert "table" in [candidate.path for candidate in answer.candidates]
+
+
+async def test_without_the_table_the_ladder_answers_alone() -> None:
+    model = registers.model()
+    async with team(model, settings=Settings(without=("table",))) as asked:
+        answer = await asked.aask(registers.HOW_MANY, over=registers.corpus())
+    assert answer.table is None
+    assert kinds(model)["ProposedTables"] == 0
+
+
+async def test_an_analyst_that_fails_costs_its_way_alone() -> None:
+    model = registers.model(schema=lambda prompt: "no JSON at all")
+    async with team(model) as asked:
+        answer = await asked.aask(registers.HOW_MANY, over=registers.corpus())
+    assert any("could not be computed" in notice for notice in answer.notices)
+    assert kinds(model)["Reading"] >= answer.coverage.shards
+
+
+async def test_a_budget_that_ends_while_rows_are_read_leaves_an_answer_from_what_was_read() -> None:
+    whole, corpus = registers.model(), registers.corpus(filler=80)
+    async with team(whole) as asked:
+        await asked.aask(registers.HOW_MANY, over=corpus)
+    model = registers.model()
+    async with team(model, budget=Budget(calls=len(whole.calls) // 2)) as asked:
+        answer = await asked.aask(registers.HOW_MANY, over=corpus)
+    assert answer.stopped_by == "budget"
+    assert answer.usage.calls <= len(whole.calls) // 2
+    assert 0 < answer.coverage.shards_read < answer.coverage.shards
+    assert answer.table is not None
+    assert 0 < len(answer.table) < len(registers.SHIPS)
+
+
+async def test_a_run_that_was_stopped_goes_on_without_paying_twice(tmp_path: Any) -> None:
+    corpus, memory = registers.corpus(filler=80), f"sqlite:///{tmp_path}/runs.db"
+    whole = registers.model()
+    async with team(whole) as asked:
+        expected = await asked.aask(registers.HOW_MANY, over=corpus)
+    first = registers.model()
+    async with team(first, memory=memory, budget=Budget(calls=len(whole.calls) // 2)) as asked:
+        await asked.aask(registers.HOW_MANY, over=corpus, run="r")
+    second = registers.model()
+    async with team(second, memory=memory) as asked:
+        answer = await asked.aask(registers.HOW_MANY, over=corpus, run="r", resume=True)
+    assert answer.text == expected.text
+    read = [text for model in (first, second) for text in map(_rows_text, model.calls) if text]
+    assert len(read) == len(set(read))
+    assert kinds(second)["ProposedTables"] == 0
+
+
+def _rows_text(prompt: Any) -> str:
+    return prompt.messages[-1].content if prompt.output is RowsRead else ""
+
+
+async def test_rows_that_one_answer_cannot_hold_are_read_in_halves() -> None:
+    from extagents.models.base import Completion
+    from extagents.types import Usage
+
+    def rows(prompt: Any) -> Any:
+        read = registers.rows(prompt)
+        if len(read.rows) > 1:
+            return Completion(text=read.model_dump_json()[:200], usage=Usage(calls=1), finish="length")
+        return read
+
+    model = registers.model(rows=rows)
+    async with team(model, shard_tokens=2_000) as asked:
+        answer = await asked.aask(registers.HOW_MANY, over=registers.corpus())
+    assert answer.text == registers.ANSWERS[registers.HOW_MANY]
+    assert answer.coverage.failed == 0
+
+
+async def test_the_table_alone_is_given_without_an_answer() -> None:
+    model = registers.model()
+    async with team(model) as asked:
+        result = await asked.atable(registers.TOTAL, registers.corpus())
+    assert result.table is not None
+    assert (result.answer, result.answered, result.table.sql) == ("", False, "")
+    assert len(result.table) == len(registers.SHIPS)
+    assert kinds(model)["WrittenSql"] == 0
+
+
+async def test_two_questions_at_once_over_one_input_agree_on_one_table() -> None:
+    model, corpus = registers.model(), registers.corpus()
+    async with team(model) as asked:
+        answers = await asyncio.gather(*(asked.aask(question, over=corpus) for question in registers.ANSWERS))
+    assert [answer.text for answer in answers] == list(registers.ANSWERS.values())
+
+
+async def test_every_event_of_the_table_is_told() -> None:
+    async with team(registers.model()) as asked:
+        told = [event.type async for event in asked.astream(registers.HOW_MANY, over=registers.corpus())]
+    assert {"table_proposed", "table_filled", "statement", "candidate", "answer"} <= set(told)
