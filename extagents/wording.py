@@ -162,8 +162,8 @@ def gaps(table: Table) -> list[tuple[str, str]]:
         if lacking := table.without.get(column.name, ()):
             told.append(("missing", f"{column.name} of {names(lacking)}"))
     if table.doubted:
-        why = "its quote was" if table.doubted == 1 else "their quotes were"
-        told.append(("doubted", f"{count(table.doubted, 'value')} left out: {why} not found or do not hold the value"))
+        held = "it" if table.doubted == 1 else "them"
+        told.append(("doubted", f"{count(table.doubted, 'value')} left out: no quote of the text holds {held}"))
     return told
 
 

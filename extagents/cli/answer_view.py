@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from extagents.cli.output import console, count, duration, is_terminal, label, one_line, print_json, safe, write
 from extagents.wording import ENDS as ENDS
+from extagents.wording import computed
 from extagents.wording import covered as covered
 from extagents.wording import spent as spent
 from extagents.wording import unanswered as unanswered
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from extagents.types import Answer, Citation
 
 MOST_CITATIONS = 8
+MOST_SAID = 600  # characters of a statement, or of what was compared
 
 
 def print_answer(answer: Answer, *, as_json: bool, quiet: bool, told: Collection[str] = ()) -> None:
@@ -46,6 +48,8 @@ def remarks(answer: Answer, told: Collection[str] = ()) -> list[str]:
     lines = []
     if not answer.answered:
         lines.append(unanswered(answer))
+    if answer.table is not None:
+        lines.extend(f"{name}: {one_line(said, MOST_SAID)}" for name, said in computed(answer.table))
     if answer.stopped_by:
         lines.append(f"partial: {ENDS[answer.stopped_by]}")
     if answer.coverage.failed:
@@ -117,6 +121,9 @@ def _facts(answer: Answer, width: int) -> Table:
     table.add_column(style="dim", no_wrap=True)
     table.add_column(max_width=min(width - 10, 90))
     coverage = answer.coverage
+    if answer.table is not None:
+        for name, said in computed(answer.table):
+            table.add_row(name, Text(one_line(said, MOST_SAID)))
     if answer.stopped_by:
         table.add_row("partial", Text(ENDS[answer.stopped_by], style="yellow"))
     if coverage.shards:

@@ -100,7 +100,7 @@ class Lines(Silence):
         parts = [state.title]
         if state.shards:
             parts.append(f"{state.read:,} of {state.shards:,} shards ({share(state.read, state.shards)})")
-            parts.append(count(state.facts, "fact"))
+            parts.append(state.found)
             parts.append(state.spending)
         parts.append(state.time)
         return " · ".join(parts)
@@ -163,7 +163,11 @@ class Panel:
             found = f"{state.facts:,}"
             if state.newest:
                 found += f" · {state.newest}"
-            rows.add_row("facts", one_line(found, room))
+            rows.add_row("values" if state.tabled else "facts", one_line(found, room))
+        if state.table:
+            rows.add_row("table", one_line(state.table, room))
+        if state.statement:
+            rows.add_row("sql", one_line(state.statement, room))
         if state.verdict or state.standing:
             said = one_line(state.verdict, max(10, room - len(state.standing) - 3)) if state.verdict else ""
             style = "green" if state.standing == "stable, verified" else "yellow"

@@ -49,6 +49,14 @@ examples:
   extagents compress "…" --over reports/ --tokens 4000 --json | jq .spans
 The text is the input's own: every span of --json says where it stands in which document."""
 
+TABLE_EXAMPLES = """\
+examples:
+  extagents table "Which lighthouses are taller than 40 m?" --over lighthouses/ --out rows.csv
+  extagents table "Revenue and headcount of each company" --over filings/ --model openai:gpt-4o-mini > rows.csv
+  extagents table "…" --over filings/ --sources --out rows.parquet
+The form is that of the name: .csv, .tsv, .jsonl, .json or .parquet. --sources adds where each value stands.
+exit status: 0 there are rows · 3 nothing could be put into rows · 4 stopped before it was done"""
+
 SURVEY_EXAMPLES = """\
 examples:
   extagents survey "How the parser changed" --over docs/ --words 800 > survey.md
@@ -71,6 +79,7 @@ RUNS_EXAMPLES = """\
 examples:
   extagents runs list
   extagents runs show monday --memory redis://localhost:6379/0
+  extagents runs show monday --table           the rows that its answer was computed from, and the SQL
   extagents runs resume monday                 after Ctrl-C, a crash, or a budget that was too small
   extagents runs forget monday"""
 
@@ -319,6 +328,24 @@ def build_parser() -> Parser:
     _run(_memory(survey))
     _output(survey)
 
+    table = command(
+        "table",
+        "the rows that a question is computed from, as data for other tools",
+        TABLE_EXAMPLES,
+        "extagents table QUESTION --over PATH… [--out FILE] [options]",
+    )
+    table.add_argument("question", metavar="QUESTION", help="what the rows are for; - reads it from stdin")
+    _over(table)
+    table.add_argument(
+        "--out", metavar="FILE", help="write the rows to a .csv, .tsv, .jsonl, .json or .parquet file instead of CSV on stdout"
+    )
+    table.add_argument("--sources", action="store_true", help="beside each value its document, offsets, page and quote")
+    _model(table)
+    _reading(table)
+    _budget(table)
+    _run(_memory(table))
+    _output(table)
+
     search = command(
         "search", "find evidence without a model", SEARCH_EXAMPLES, "extagents search QUERY --over PATH… [options]"
     )
@@ -353,6 +380,10 @@ def build_parser() -> Parser:
         action = actions.add_parser(name, help=text, description=text[:1].upper() + text[1:] + ".")
         if name != "list":
             action.add_argument("run", metavar="RUN", help="name of the run")
+        if name == "show":
+            action.add_argument(
+                "--table", action="store_true", help="the table of its answer: rows, SQL, result, checks, conflicts, gaps"
+            )
         if name == "resume":
             _anew(action)
         _memory(action)

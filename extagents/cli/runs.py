@@ -7,12 +7,13 @@ from collections import Counter
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from extagents.cli import ask, compress, survey
+from extagents.cli import ask, compress, survey, table
 from extagents.cli.answer_view import page, print_answer
 from extagents.cli.live import events_into, view_for
 from extagents.cli.options import coordinator_of
 from extagents.cli.output import console, indented, is_terminal, label, one_line, print_json, write
 from extagents.errors import InputError, UsageError
+from extagents.wording import columns, computed, gaps, size, value
 from extagents.wording import kept as compressed_to
 
 if TYPE_CHECKING:
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
 
     from extagents.coordinator import Coordinator
     from extagents.memory.base import RunRecord
+    from extagents.tabular import Table
+
+MOST_ROWS = 100  # of a table, where somebody looks
 
 
 def run(options: argparse.Namespace) -> int:
@@ -57,11 +61,14 @@ def _resume(team: Coordinator, options: argparse.Namespace) -> int:
     if isinstance(result, Compressed):
         compress.print_context(result, as_json=options.json, quiet=options.quiet, told=view.told)
         return compress.status_of(result)
+    if record.manifest.request.get("goal") == "table" and not options.json:
+        table.print_table(result, out=None, sources=False, quiet=options.quiet, told=view.told)
+        return table.status_of(result)
     if record.manifest.request.get("words") is not None and not options.json:
         survey.print_text(result, quiet=options.quiet, told=view.told)
     else:
         print_answer(result, as_json=options.json, quiet=options.quiet, told=view.told)
-    return ask.status_of(result)
+    return table.status_of(result) if record.manifest.request.get("goal") == "table" else ask.status_of(result)
 
 
 def _unknown(run: str) -> InputError:
@@ -126,6 +133,8 @@ def _show(team: Coordinator, options: argparse.Namespace) -> int:
     record = team.run(options.run)
     if record is None:
         raise _unknown(options.run)
+    if options.table:
+        return _show_table(record, options)
     reports = team.reports(options.run)
     rounds = [
         {
@@ -166,13 +175,86 @@ def _show(team: Coordinator, options: argparse.Namespace) -> int:
             write(f"span      {label(span.document)}:{span.start}-{span.end}\n")
     elif answer is None:
         write(f"{'context ' if compressing else 'answer  '}  none yet\n")
+    elif record.state.get("goal") == "table" and not is_terminal(sys.stdout):
+        given = table.rows_of(answer)
+        write(f"table     {'nothing could be put into rows' if given is None else size(given)}\n")
     elif is_terminal(sys.stdout):
         out = console(sys.stdout)
         out.print(page(answer, out.width))
     else:
         said = indented(answer.answer) if answer.answered else "none: nothing in the input answers it"
         write(f"answer    {said}\n")
+        if answer.table is not None:
+            write("".join(f"{name:<9} {one_line(said, 2_000)}\n" for name, said in computed(answer.table)))
         for citation in answer.citations:
             where = f"{label(citation.document)}:{citation.start}-{citation.end}"
             write(f"citation  {where}\t{one_line(citation.quote, 500)}\n")
     return 0
+
+
+# ------------------------------------------------------------------ the table of a run
+
+
+def _show_table(record: RunRecord, options: argparse.Namespace) -> int:
+    """The rows that a run's answer was computed from, the statement, what it brought, and what the rows do not say."""
+    found = _table_of(record)
+    if options.json:
+        print_json({**summary(record), "table": found.model_dump(mode="json")})
+        return 0
+    stands = f"{label(record.manifest.run)} · {standing(record)} · {_when(record.updated)}"
+    write(f"run       {stands}\nquestion  {one_line(record.manifest.question, 500)}\n")
+    for one in (found, *found.others):
+        write(f"table     {one_line(f'{one.name}: {size(one)}: {columns(one)}', 2_000)}\n")
+        head = ("name", *(column.name for column in one.columns))
+        cells = ((row.name, *(value(row.values.get(column.name), column) for column in one.columns)) for row in one.rows)
+        _write_rows("row", head, list(cells))
+        _write_pairs(gaps(one))
+    if found.sql:
+        _write_pairs([("sql", found.sql), *((name, said) for name, said in computed(found) if name == "check")])
+        results = [tuple(value(cell) for cell in row) for row in found.result]
+        _write_rows("result", found.result_columns, results)
+    return 0
+
+
+def _table_of(record: RunRecord) -> Table:
+    """The table of a stored run's answer. Raises `InputError` where it has none."""
+    from extagents.types import Answer
+
+    run, goal = record.manifest.run, record.state.get("goal", "answer")
+    if record.answer is None:
+        raise InputError(f"The run {run!r} has no table yet.", hint=f"Go on with it: extagents runs resume {run}")
+    answer = None if goal == "compress" else Answer.model_validate(record.answer)
+    if answer is not None and answer.table is not None:
+        return answer.table
+    if goal == "table":
+        raise InputError(
+            f"The run {run!r} has no table: nothing could be put into rows.", hint="See why: extagents runs show RUN."
+        )
+    raise InputError(
+        f"The run {run!r} has no table: it was answered by reading, not by computing.",
+        hint='Have one made: extagents table "…" --over PATH',
+    )
+
+
+def _write_pairs(pairs: list[tuple[str, str]]) -> None:
+    write("".join(f"{name:<9} {one_line(said, 10_000)}\n" for name, said in pairs))
+
+
+def _write_rows(name: str, head: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:
+    """Rows under their column names: a table on a terminal, else lines whose cells stand apart by tabs."""
+    if not is_terminal(sys.stdout):
+        lines = ("\t".join(label(cell) for cell in row) for row in (head, *rows))
+        write("".join(f"{name:<9} {line}\n" for line in lines))
+        return
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table as Drawn
+    from rich.text import Text
+
+    drawn = Drawn(box=SIMPLE_HEAD, show_edge=False, pad_edge=False)
+    for column in head:
+        drawn.add_column(Text(one_line(column, 60)))
+    for row in rows[:MOST_ROWS]:
+        drawn.add_row(*(Text(one_line(cell, 200)) for cell in row))
+    console(sys.stdout).print(drawn)
+    if len(rows) > MOST_ROWS:
+        write(f"and {len(rows) - MOST_ROWS:,} more; --json has them all\n")

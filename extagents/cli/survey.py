@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import sys
-import tempfile
 from collections.abc import Collection
-from contextlib import suppress
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from extagents.cli.answer_view import remarks
@@ -15,7 +11,8 @@ from extagents.cli.ask import status_of, stoppable
 from extagents.cli.live import events_into, view_for
 from extagents.cli.options import coordinator_of, question_of
 from extagents.cli.output import count, is_terminal, label, print_json, safe, write
-from extagents.errors import InputError, RunError, UsageError
+from extagents.cli.target import save, writable
+from extagents.errors import UsageError
 
 if TYPE_CHECKING:
     import argparse
@@ -28,7 +25,7 @@ def run(options: argparse.Namespace) -> int:
     topic = question_of(options.topic)
     if options.resume and not options.run:
         raise UsageError("--resume goes on with a run that has a name.", hint="Name it: --run NAME --resume")
-    target = None if options.out is None else _writable(Path(options.out))
+    target = None if options.out is None else writable(options.out, example="--out FILE.md")
     with coordinator_of(options) as team:
         quiet = options.quiet or (options.json and not is_terminal(sys.stderr))
         view = view_for(team.settings.budget, quiet=quiet)
@@ -36,7 +33,8 @@ def run(options: argparse.Namespace) -> int:
             happening = team.stream(topic, options.over, run=options.run, resume=options.resume, words=options.words)
             answer: Answer = events_into(view, happening)
         if target is not None and answer.markdown:
-            save(answer, target)
+            hint = f"The text is kept: extagents runs show {answer.run_id}"
+            save(target, answer.markdown.encode("utf-8", "replace"), answer=answer, hint=hint)
         _print(answer, options, written=target is not None, told=view.told)
     return status_of(answer)
 
@@ -59,50 +57,3 @@ def print_text(answer: Answer, *, out: str | None = None, quiet: bool, told: Col
         sys.stderr.write(f"written: {label(out)} · {count(len(answer.citations), 'reference')}\n")
     for line in remarks(answer, told):
         sys.stderr.write(line + "\n")
-
-
-def save(answer: Answer, target: Path) -> None:
-    """Writes the Markdown to the file, all of it or nothing: what stood there before stays until the new text is complete.
-
-    Raises `RunError` where it cannot be written; the answer is in the memory all the same.
-    """
-    made = ""
-    try:
-        handle, made = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
-        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
-            file.write(answer.markdown.encode("utf-8", "replace").decode())
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(made, _mode(target))
-        os.replace(made, target)
-    except OSError as error:
-        if made:
-            with suppress(OSError):
-                os.unlink(made)
-        raise RunError(
-            f"{target} cannot be written: {(error.strerror or str(error)).lower()}.",
-            hint=f"The text is kept: extagents runs show {answer.run_id}",
-            run_id=answer.run_id,
-            spent=answer.usage,
-        ) from None
-
-
-def _mode(target: Path) -> int:
-    """The permissions of the file that is replaced; for a new one what the umask leaves."""
-    try:
-        return target.stat().st_mode & 0o777
-    except FileNotFoundError:
-        mask = os.umask(0)
-        os.umask(mask)
-        return 0o666 & ~mask
-
-
-def _writable(target: Path) -> Path:
-    """The file to write, checked before anything is spent; a link leads to the file it names."""
-    if target.is_dir():
-        raise InputError(f"{target} is a folder.", hint="Name a file: --out FILE.md")
-    if not target.parent.is_dir():
-        raise InputError(f"The folder {target.parent} does not exist.", hint="Make it, or name another file.")
-    if not os.access(target.parent, os.W_OK):
-        raise InputError(f"The folder {target.parent} cannot be written.", hint="Name another file: --out FILE.md")
-    return target.resolve()

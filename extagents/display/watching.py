@@ -198,7 +198,7 @@ def _told(state: RunState) -> str:
     parts = [state.title]
     if state.shards:
         parts.append(f"{state.read:,} of {count(state.shards, 'shard')} ({share(state.read, state.shards)})")
-        parts.append(count(state.facts, "fact"))
+        parts.append(state.found)
     return " · ".join(parts)
 
 
@@ -212,7 +212,8 @@ def live_card(state: RunState) -> str:
         read = f"{state.read:,} of {count(state.shards, 'shard')} · {share(state.read, state.shards)}"
         rows.append(("read", text(f"{read} · {tokens(state.tokens_read)} of {tokens(state.tokens)} tokens")))
         newest = f" · newest: {foreign(state.newest, 160)}" if state.newest else ""
-        rows.append(("facts", f"{state.facts:,}{newest}"))
+        rows.append(("values" if state.tabled else "facts", f"{state.facts:,}{newest}"))
+    rows += [(name, foreign(said, 160)) for name, said in (("table", state.table), ("sql", state.statement)) if said]
     if state.verdict or state.standing:
         kind = "good" if state.standing == "stable, verified" else "warn"
         said = f"<strong>{foreign(state.verdict, 160)}</strong> · " if state.verdict else ""

@@ -125,6 +125,43 @@ def to_polars(table: Table, *, sources: bool = False) -> Any:
     return polars.DataFrame([series(name, type_) for name, type_ in _types(table, sources=sources).items()])
 
 
+def to_arrow(table: Table, *, sources: bool = False) -> Any:
+    """A `pyarrow.Table`: int64 or double, date32 (a month or a year is its first day), string, bool, list of string.
+
+    Raises `SettingsError` where pyarrow is not installed.
+    """
+    try:
+        import pyarrow
+    except ImportError:
+        raise SettingsError(
+            "A table of Arrow needs pyarrow, which is not installed.", hint='Install it: pip install "extagents[parquet]"'
+        ) from None
+    rows = records(table, sources=sources)
+
+    def array(name: str, type_: ColumnType) -> Any:
+        values = [row[name] for row in rows]
+        if type_ == "number":
+            dtype, made = (pyarrow.int64(), int) if _whole(values) else (pyarrow.float64(), float)
+            return pyarrow.array([None if value is None else made(value) for value in values], dtype)
+        if type_ == "date":
+            days = [None if (day := _day(value)) is None else day.date() for value in values]
+            return pyarrow.array(days, pyarrow.date32())
+        if type_ == "boolean":
+            return pyarrow.array([_truth(value) for value in values], pyarrow.bool_())
+        if type_ == "list":
+            listed = [None if value is None else [_utf8(item) for item in value] for value in values]
+            return pyarrow.array(listed, pyarrow.list_(pyarrow.string()))
+        return pyarrow.array([None if value is None else _utf8(str(value)) for value in values], pyarrow.string())
+
+    types = _types(table, sources=sources)
+    return pyarrow.table([array(name, type_) for name, type_ in types.items()], names=[_utf8(name) for name in types])
+
+
+def _utf8(text: str) -> str:
+    """The text without halves of surrogate pairs, which Arrow does not take."""
+    return text.encode("utf-8", "replace").decode()
+
+
 def _day(value: Scalar | None) -> Any:
     """An ISO date as `datetime`; a month or a year as its first day; None for anything else."""
     from datetime import datetime
