@@ -23,6 +23,7 @@ from extagents.display.parts import (
     text,
     written,
 )
+from extagents.display.tables import table_section
 from extagents.types import Answer, Compressed, Estimate, Unreadable, Usage
 from extagents.wording import ENDS, count, covered, duration, kept, money, one_line, spent, tokens, unanswered, used
 
@@ -47,6 +48,8 @@ def answer_card(answer: Answer) -> str:
         head = f"{len(cited) - FIRST:,} more citations" if len(cited) > FIRST + 1 else "1 more citation"
         left = f'<p class="xa-dim">and {len(cited) - MOST_CITED:,} more</p>' if len(cited) > MOST_CITED else ""
         parts.append(opening(head, tagged("ul", "".join(more), kind="list") + left))
+    if answer.table is not None:
+        parts.append(table_section(answer.table))
     if len(answer.candidates) > 1 or (answer.candidates and not answer.answered):
         rows = [[text(one.path), foreign(one.answer, 400), f"{one.confidence:.2f}"] for one in answer.candidates]
         parts.append(opening(count(len(rows), "candidate"), table(("path", "answer", "confidence"), rows, numbers=(2,))))

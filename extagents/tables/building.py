@@ -25,7 +25,7 @@ _NOBODY = frozenset("n/a none null unknown unnamed nobody tbd 无 未知 不详 
 }
 _ISO = re.compile(r"\d{4}(?:-\d{2}(?:-\d{2})?)?")
 _YEAR = re.compile(r"(?<!\d)(?:1[5-9]|20)\d{2}(?!\d)")
-_DATE = Column(name="date", type="date")
+_DATE = Column(name="date", type="date", description="the date that a row is of")
 
 
 @dataclass(frozen=True)
@@ -99,7 +99,8 @@ def build(name: str, schema: TableSchema, sources: Sequence[Source], *, same: Ma
     for source in named:
         documents.setdefault(source.row.document, len(documents))
     forms = dict.fromkeys((source.row.document, _clean(source.row.entity)) for source in named)
-    resolution = resolve([form for _, form in forms], same=same)
+    verdicts = {(_clean(one), _clean(other)): verdict for (one, other), verdict in same.items()}
+    resolution = resolve([form for _, form in forms], same=verdicts)
     group_of = {form: number for number, group in enumerate(resolution.groups) for form in group}
     taken = [_taken(source, schema, documents) for source in named]
     by_entity: dict[int, list[tuple[Source, dict[str, list[_Said]]]]] = defaultdict(list)

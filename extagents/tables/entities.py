@@ -209,24 +209,26 @@ class _World:
     # -------------------------------------------------------------- slips
 
     def join_misspelt(self) -> None:
-        """Names that are one slip apart, if each group that would become one is of such names throughout."""
-        formed = dict(enumerate(self._group))
+        """Names that are one slip apart, if all of a group are, or if all are slips of one that is written far more often."""
+        formed = list(self._group)
+        times = {group: sum(self.kinds[place].times for place in members) for group, members in self._members.items()}
         linked: set[tuple[int, int]] = set()
         edges = []
         for one, other in slips([kind.name for kind in self.kinds]):
             here, there = formed[one], formed[other]
             linked |= {(here, there), (there, here)}
-            if min(self.kinds[one].times, self.kinds[other].times) < OFTEN:
-                edges.append((-self.kinds[one].times - self.kinds[other].times, one, other))
             self._loose.append((0.96, one, other))
-        parts: dict[int, set[int]] = defaultdict(set)
-        for place, group in formed.items():
-            parts[self._group[place]].add(group)
+            if min(times[here], times[there]) < OFTEN:
+                edges.append((-times[here] - times[there], one, other))
+        parts = {group: {group} for group in times}
         for _, one, other in sorted(edges):
             here, there = self._group[one], self._group[other]
-            if here == there or not all((left, right) in linked for left in parts[here] for right in parts[there]):
+            if here == there:
                 continue
-            if self._join(one, other, alike=True):
+            most, *fewer = sorted(parts[here] | parts[there], key=lambda group: (-times[group], group))
+            hub = all((most, part) in linked and times[part] * OFTEN <= times[most] for part in fewer)
+            every = all((left, right) in linked for left in parts[here] for right in parts[there])
+            if (hub or every) and self._join(one, other, alike=True):
                 parts[self._group[one]] = parts[here] | parts[there]
 
     # -------------------------------------------------------------- doubt

@@ -152,7 +152,9 @@ _TOKEN = re.compile(r"\d+(?:\.\d+)+|[^\W_]+[+#]*")
 _DIGITS = re.compile(r"\d+(?:\.\d+)*")
 _INVERTED = re.compile(r"^([^,]+), *((?:the|north|south|east|west|[^,]+ of(?: the)?)) *$", re.IGNORECASE)
 _LAST_FIRST = re.compile(r"^([^\W\d_][^,\d]*), *([^\W\d_][^,\d]*)$")
-_UMLAUTS = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "å": "aa", "ø": "oe", "æ": "ae"})
+_UMLAUTS = str.maketrans(
+    {"ä": "ae", "ö": "oe", "ü": "ue", "å": "aa", "ø": "oe", "Ä": "Ae", "Ö": "Oe", "Ü": "Ue", "Å": "Aa", "Ø": "Oe"}
+)
 _LETTERS = str.maketrans({"ø": "o", "ł": "l", "đ": "d", "æ": "ae", "œ": "oe", "ı": "i", "ð": "d", "þ": "th", "ħ": "h"})
 
 
@@ -175,7 +177,7 @@ def taken_apart(name: str) -> Name:
         base = f"{inverted[2]} {inverted[1]}"
     words, forms = _spelt(base)
     key = " ".join(words) or shown.casefold()
-    if base != (other := base.casefold().translate(_UMLAUTS)) and other != base.casefold():
+    if base != (other := base.translate(_UMLAUTS)):
         others = others | {" ".join(_spelt(other)[0])}
     if inverted is None and (turned := _LAST_FIRST.match(base)) is not None:
         first = " ".join(_spelt(f"{turned[2]} {turned[1]}")[0])
