@@ -1,0 +1,475 @@
+"""Units of numbers: what a unit's text means (percent, a currency, a measure, a counted thing), and how one becomes another.
+
+Measures are converted by pint; currencies never: an amount in another currency than the column's has no value there.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from functools import lru_cache
+from typing import Any, Literal
+
+UnitKind = Literal["none", "percent", "currency", "measure", "word"]
+
+ONE = Decimal(1)
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """A unit. `name` is a pint expression for measures, currency codes joined by "|" (the likeliest first), else words.
+
+    `scale` is the multiple that the unit itself carries (a million for "USD million", a hundredth for cents and basis points);
+    `per` the size of the group that a rate is told for (1,000 in "births/1,000 population").
+    """
+
+    kind: UnitKind
+    name: str = ""
+    scale: Decimal = ONE
+    per: int | None = None
+    category: str = ""
+
+
+NO_UNIT = Unit("none")
+PERCENT = Unit("percent", "%")
+
+SCALES: dict[str, Decimal] = {
+    word: Decimal(factor)
+    for factor, words in (
+        (10, "十"),
+        (12, "dozen dozens 打"),
+        (100, "hundred hundreds 百"),
+        (1_000, "thousand thousands 千 k 千个"),
+        (10_000, "万 萬 ten-thousand"),
+        (100_000, "lakh lakhs lac lacs 十万"),
+        (1_000_000, "million millions mln mn mio mil mill 百万 百萬"),
+        (10_000_000, "crore crores 千万 千萬"),
+        (100_000_000, "亿 億 万万"),
+        (1_000_000_000, "billion billions bn bln bil bill 十亿 十億"),
+        (10_000_000_000, "百亿 百億"),
+        (100_000_000_000, "千亿 千億"),
+        (1_000_000_000_000, "trillion trillions tn trn tril 万亿 萬億 兆"),
+    )
+    for word in words.split()
+}
+LETTER_SCALES = {"k": Decimal(1_000), "m": Decimal(10**6), "b": Decimal(10**9), "t": Decimal(10**12), "mm": Decimal(10**6)}
+
+_LENGTHS = {
+    "millimeter": "mm|millimeter|millimeters|millimetre|millimetres|毫米",
+    "centimeter": "cm|centimeter|centimeters|centimetre|centimetres|厘米|公分",
+    "meter": "m|meter|meters|metre|metres|mtr|masl|米|公尺",
+    "kilometer": "km|kms|kilometer|kilometers|kilometre|kilometres|公里|千米",
+    "inch": "inch|inches|″|英寸",
+    "foot": "ft|ft.|foot|feet|′|英尺",
+    "yard": "yd|yds|yard|yards|码",
+    "mile": "mi|mile|miles|英里",
+    "nautical_mile": "nm|nmi|nautical mile|nautical miles|海里",
+}
+
+
+def _powers(prefixes: str, chinese: str, power: int) -> dict[str, str]:
+    """Squares or cubes of the lengths, in all their spellings."""
+    found = {}
+    for base, names in _LENGTHS.items():
+        spelled = []
+        for name in names.split("|"):
+            if not name.isascii():
+                spelled.append(chinese + name)
+                continue
+            spelled.extend(f"{prefix} {name}" for prefix in prefixes.split("|"))
+            if len(name) <= 3 and name.isalpha():
+                spelled += [f"{name}{power}", f"{name}^{power}", f"{name}{'²³'[power - 2]}"]
+        found[f"{base}**{power}"] = "|".join(spelled)
+    return found
+
+
+_MEASURES: dict[str, dict[str, str]] = {
+    "length": _LENGTHS,
+    "area": {
+        **_powers("sq|sq.|square", "平方", 2),
+        "hectare": "ha|hectare|hectares|公顷",
+        "acre": "acre|acres|英亩",
+        "market_mu": "mu|亩",
+    },
+    "volume": {
+        **_powers("cu|cu.|cubic", "立方", 3),
+        "milliliter": "ml|mL|milliliter|milliliters|millilitre|millilitres|毫升",
+        "liter": "l|L|liter|liters|litre|litres|升|公升",
+        "gallon": "gal|gallon|gallons|加仑",
+        "oil_bbl": "bbl|bbls|barrel|barrels|桶",
+    },
+    "mass": {
+        "milligram": "mg|milligram|milligrams|毫克",
+        "microgram": "µg|μg|microgram|micrograms|微克",
+        "gram": "g|gram|grams|gramme|grammes|克",
+        "kilogram": "kg|kgs|kilo|kilos|kilogram|kilograms|公斤|千克",
+        "metric_ton": "t|mt|MT|ton|tons|tonne|tonnes|metric ton|metric tons|metric tonne|metric tonnes|吨|公吨",
+        "kilotonne": "kt|kilotonne|kilotonnes",
+        "megatonne": "Mt|megatonne|megatonnes",
+        "short_ton": "short ton|short tons|短吨",
+        "long_ton": "long ton|long tons|长吨",
+        "pound": "lb|lbs|lb.|lbs.|pound|pounds|磅",
+        "ounce": "oz|ounce|ounces|盎司",
+        "market_jin": "斤|市斤",
+    },
+    "time": {
+        "second": "s|sec|secs|second|seconds|秒|秒钟",
+        "minute": "min|mins|minute|minutes|分钟",
+        "hour": "h|hr|hrs|hour|hours|小时|个小时|钟头",
+        "day": "d|day|days|天",
+        "week": "wk|wks|week|weeks|周|星期|个星期",
+        "month": "mo|mos|month|months|个月",
+        "year": "y|yr|yrs|yr.|yrs.|year|years|years old|years of age|year-old|年|岁|周岁|周年|年间",
+        "decade": "decade|decades",
+    },
+    "speed": {
+        "kilometer/hour": "km/h|kmh|kph|km per hour|kilometers per hour|kilometres per hour|公里/小时|千米/小时|公里每小时",
+        "mile/hour": "mph|miles per hour|英里/小时",
+        "meter/second": "m/s|meters per second|metres per second|米/秒",
+        "knot": "kn|kt.|knot|knots|节",
+    },
+    "energy": {
+        "joule": "J|joule|joules|焦耳",
+        "kilojoule": "kJ|kilojoule|kilojoules|千焦",
+        "megajoule": "MJ",
+        "gigajoule": "GJ",
+        "watt_hour": "Wh",
+        "kilowatt_hour": "kWh|KWh|kWH|kwh|KWH|kilowatt-hour|kilowatt-hours|kilowatt hours|千瓦时|度电",
+        "megawatt_hour": "MWh|MWH|megawatt-hours|megawatt hours|兆瓦时",
+        "gigawatt_hour": "GWh|GWH|gigawatt-hours|gigawatt hours|吉瓦时",
+        "terawatt_hour": "TWh|TWH|terawatt-hours|terawatt hours|太瓦时",
+        "kilocalorie": "kcal|kilocalorie|kilocalories|千卡|大卡",
+        "Btu": "Btu|BTU",
+    },
+    "power": {
+        "watt": "W|watt|watts|瓦|瓦特",
+        "kilowatt": "kW|KW|kilowatt|kilowatts|千瓦",
+        "megawatt": "MW|megawatt|megawatts|兆瓦",
+        "gigawatt": "GW|gigawatt|gigawatts|吉瓦",
+        "terawatt": "TW|terawatt|terawatts|太瓦",
+        "horsepower": "hp|HP|horsepower|马力",
+    },
+    "temperature": {
+        "degree_Celsius": "°C|° C|degrees Celsius|degree Celsius|deg C|Celsius|摄氏度|℃",
+        "degree_Fahrenheit": "°F|° F|degrees Fahrenheit|degree Fahrenheit|deg F|Fahrenheit|华氏度|℉",
+    },
+    "data": {
+        "byte": "byte|bytes|字节",
+        "kilobyte": "kB|KB|kilobyte|kilobytes",
+        "megabyte": "MB|megabyte|megabytes",
+        "gigabyte": "GB|gigabyte|gigabytes",
+        "terabyte": "TB|terabyte|terabytes",
+        "petabyte": "PB|petabyte|petabytes",
+    },
+}
+
+_CURRENCIES: dict[str, str] = {
+    "USD|CAD|AUD|HKD|SGD|NZD|TWD|MXN": "$|＄|dollar|dollars",
+    "USD": "US$|U.S.$|US $|U.S. $|USD|USD$|US dollar|US dollars|U.S. dollar|U.S. dollars|美元|美金",
+    "CNY|TWD|HKD": "元|圆|块",
+    "CNY": "RMB|CNY|CN¥|RMB¥|RMB yuan|yuan|renminbi|Chinese yuan|yuan renminbi|人民币|元人民币|人民币元",
+    "CNY|JPY": "¥|￥",
+    "EUR": "€|EUR|euro|euros|欧元",
+    "GBP": "£|GBP|pound|pounds|pound sterling|pounds sterling|British pounds|英镑",
+    "JPY": "JP¥|JPY|yen|Japanese yen|日元|日圆",
+    "HKD": "HK$|HKD|HKD$|Hong Kong dollar|Hong Kong dollars|港元|港币",
+    "TWD": "NT$|TWD|New Taiwan dollars|新台币|台币|新台币元",
+    "MOP": "MOP|MOP$|澳门元|澳门币",
+    "AUD": "A$|AU$|AUD|Australian dollar|Australian dollars|澳元|澳大利亚元",
+    "CAD": "C$|CA$|CAD|Canadian dollar|Canadian dollars|加元|加拿大元",
+    "SGD": "S$|SG$|SGD|Singapore dollar|Singapore dollars|新加坡元|新元",
+    "NZD": "NZ$|NZD|New Zealand dollars|新西兰元",
+    "INR|PKR|LKR|NPR": "Rs|Rs.|rupee|rupees|卢比",
+    "INR": "₹|INR|Indian rupee|Indian rupees|印度卢比",
+    "KRW": "₩|KRW|won|South Korean won|韩元",
+    "CHF": "CHF|Swiss franc|Swiss francs|瑞士法郎",
+    "RUB": "₽|RUB|ruble|rubles|rouble|roubles|卢布",
+    "BRL": "R$|BRL|real|reais|雷亚尔",
+    "MXN|PHP|ARS|CLP|COP|CUP|UYU": "peso|pesos|比索",
+    "SEK|NOK|DKK|ISK": "kr|kronor|kroner|kronur|克朗",
+    "SEK": "SEK|Swedish kronor|瑞典克朗",
+    "NOK": "NOK|Norwegian kroner|挪威克朗",
+    "DKK": "DKK|Danish kroner|丹麦克朗",
+    "THB": "฿|THB|baht|泰铢",
+    "TRY": "₺|TRY|lira|liras|里拉",
+    "ILS": "₪|ILS|NIS|shekel|shekels|谢克尔",
+    "VND": "₫|VND|dong|越南盾",
+    "IDR": "Rp|IDR|rupiah|印尼盾|印尼卢比",
+    "MYR": "RM|MYR|ringgit|林吉特|令吉",
+    "PHP": "₱|PHP",
+    "NGN": "₦|NGN|naira",
+    "UAH": "₴|UAH|hryvnia",
+    "ZAR": "ZAR|rand|兰特",
+    "PLN": "zł|PLN|zloty|zlotys",
+}
+_CENTS = {"USD|EUR|CAD|AUD|HKD|SGD|NZD": "cent|cents|¢|美分", "GBP": "pence|penny", "CNY": "角"}
+_NO_CODES = frozenset(("ALL", "TOP", "XXX", "XTS", "MXV", "USN", "XAU", "XAG"))
+# Currencies whose accounts are told in millions that run into millions.
+SMALL_MONEY = frozenset(("JPY", "KRW", "IDR", "VND", "IRR", "LBP", "COP", "CLP", "HUF", "NGN", "PKR", "UZS", "KZT"))
+
+_PERCENTS = {
+    ONE: "%|％|percent|per cent|pct|pct.|percentage|percentage point|percentage points|percent points|pp|ppt|ppts|pps|"
+    "百分点|个百分点|百分比|per hundred",
+    Decimal("0.01"): "basis point|basis points|bp|bps|基点|个基点",
+    Decimal("0.1"): "‰|per mille|per mil|permille|千分比",
+}
+
+_EXACT: dict[str, Unit] = {}  # symbols, as they are spelled
+_FOLDED: dict[str, Unit] = {}  # words, in small letters
+
+
+def _learn(name: str, unit: Unit) -> None:
+    symbol = len(name) <= 3 or (name.isascii() and not name.islower() and " " not in name)
+    if symbol:
+        _EXACT.setdefault(name, unit)
+        if len(name) > 1 and name.islower() and name.isalpha() and name not in ("mt", "kt", "mo"):
+            _EXACT.setdefault(name.upper(), unit)
+            _EXACT.setdefault(name.capitalize(), unit)
+    else:
+        _FOLDED.setdefault(name.lower(), unit)
+
+
+for _scale, _names in _PERCENTS.items():
+    for _name in _names.split("|"):
+        _learn(_name, replace(PERCENT, scale=_scale))
+for _category, _units in _MEASURES.items():
+    for _canonical, _names in _units.items():
+        for _name in _names.split("|"):
+            _learn(_name, Unit("measure", _canonical, category=_category))
+_MONEY: dict[str, Unit] = {}
+for _codes, _names in _CURRENCIES.items():
+    for _name in _names.split("|"):
+        _MONEY[_name if len(_name) <= 3 else _name.lower()] = Unit("currency", _codes)
+for _codes, _names in _CENTS.items():
+    for _name in _names.split("|"):
+        _MONEY[_name if len(_name) <= 3 else _name.lower()] = Unit("currency", _codes, Decimal("0.01"))
+_POUNDS = _MONEY["pounds"]
+
+
+def _alternatives(names: list[str]) -> str:
+    return "|".join(
+        re.escape(name).replace("\\ ", r"\s+") + (r"(?![A-Za-z])" if name[-1].isascii() and name[-1].isalpha() else "")
+        for name in sorted(names, key=len, reverse=True)
+    )
+
+
+_short = [name for name in _MONEY if len(name) <= 3]
+_long = [name for name in _MONEY if len(name) > 3]
+MONEY_AT = re.compile(rf"(?:(?i:{_alternatives(_long)})|{_alternatives(_short)})")
+MONEY_BEFORE = re.compile(rf"(?:^|(?<=[^A-Za-z]))(?:(?i:{_alternatives(_long)})|{_alternatives(_short)}|[A-Z]{{3}})\s*$")
+MEASURE_AT = re.compile(rf"(?:(?i:{_alternatives(list(_FOLDED))})|{_alternatives(list(_EXACT))})")
+INCH_AT = re.compile(r"in(?=\s*(?:$|[).,;]))|\"")
+SCALE_AT = re.compile(
+    "(?:(?i:" + "|".join(sorted((w for w in SCALES if w.isascii() and w != "k"), key=len, reverse=True)) + r")(?![A-Za-z])\.?"
+    "|" + "|".join(sorted((w for w in SCALES if not w.isascii()), key=len, reverse=True)) + ")"
+)
+_PER_AT = re.compile(
+    r"\s*(?:/|\bper\b|\bfor every\b|每)\s*(?P<size>\d{1,3}(?:[,\s]?\d{3})*|百|千|万|十万|百万|thousand|million|hundred)?\s*"
+)
+_PER_SIZES = {
+    "百": 100,
+    "千": 1_000,
+    "万": 10_000,
+    "十万": 100_000,
+    "百万": 10**6,
+    "hundred": 100,
+    "thousand": 1_000,
+    "million": 10**6,
+}
+_RATE_BEFORE = re.compile(r"每\s*(?P<size>百|千|万|十万|百万|\d[\d,]*)\s*(?:名|个|位)?\S{0,6}?\s*$")
+
+
+def known_code(text: str) -> bool:
+    """Whether three capital letters are the code of a currency."""
+    return text in _MONEY or (text not in _NO_CODES and text in _all_codes())
+
+
+@lru_cache(maxsize=1)
+def _all_codes() -> frozenset[str]:
+    from babel.numbers import list_currencies
+
+    return frozenset(list_currencies())
+
+
+def money(text: str) -> Unit | None:
+    """The currency of a symbol, code or name."""
+    text = text.strip()
+    found = _MONEY.get(text) or _MONEY.get(text.lower())
+    if found is None and len(text) == 3 and text.isupper() and known_code(text):
+        return Unit("currency", text)
+    return found
+
+
+def measured(text: str, category: str = "") -> Unit | None:
+    """The percent sign or measure of exactly this spelling. `category` decides between spellings that mean two things."""
+    text = re.sub(r"\s+", " ", text.strip())
+    if category == "length" and text in ("in", '"'):
+        return _FOLDED["inches"]
+    return _EXACT.get(text) or _FOLDED.get(text.lower())
+
+
+def per_size(text: str, at: int) -> tuple[int | None, int] | None:
+    """What stands behind "/" or "per" at this place: the size of the group that a rate is told for, and where it ends."""
+    found = _PER_AT.match(text, at)
+    if found is None or not found[0].strip():
+        return None
+    size = found["size"]
+    if not size:
+        return None, found.end()
+    return _PER_SIZES.get(size.lower()) or int(re.sub(r"\D", "", size)), found.end()
+
+
+_SPLIT_SCALE = re.compile(r"^(?P<scale>\S+?)(?:\s+(?:of|in)\b)?\s+(?P<rest>.+)$")
+_OF = re.compile(r"^(?:in|of|the)\s+", re.IGNORECASE)
+_BRACKETED = re.compile(r"^(?P<rest>[^()]+?)\s*\((?P<scale>[^()]+)\)$")
+
+
+@lru_cache(maxsize=4_096)
+def unit_of(text: str) -> Unit:
+    """What the text of a column's unit means: "USD million", "万元", "km²", "% of GDP", "births/1,000 population"."""
+    text = _OF.sub("", re.sub(r"\s+", " ", text.replace("％", "%").strip()))
+    if not text or text.lower() in ("none", "number", "count", "n/a", "-", "1", "个"):
+        return NO_UNIT
+    plain = _simple(text)
+    if plain is not None:
+        return plain
+    if text[0] in "%％":
+        return PERCENT
+    bracketed = _BRACKETED.match(text)
+    if bracketed:
+        scale = _scale_of(bracketed["scale"])
+        if scale:
+            return replace(unit_of(bracketed["rest"]), scale=scale)
+        inner = _simple(bracketed["scale"])
+        if inner is not None:
+            return inner
+    scaled = _scaled(text)
+    if scaled is not None:
+        return scaled
+    rate = _rate(text)
+    if rate is not None:
+        return rate
+    head = MEASURE_AT.match(text)
+    if head and head.end() < len(text) and not text[head.end()].isalnum():
+        found = measured(head[0])
+        if found and found.kind == "percent":
+            return found
+    tail = text.split(" ")[0]
+    first = money(tail)
+    if first and " " in text:  # "USD per share", "元/吨"
+        return first
+    return _by_pint(text) or Unit("word", text.lower())
+
+
+def _simple(text: str) -> Unit | None:
+    found = measured(text)
+    coin = money(text)
+    if coin is _POUNDS or (coin is not None and found is not None and found.category == "mass"):
+        return coin if text.lower() != "lb" else found
+    if coin is not None:
+        return replace(coin, name=coin.name.split("|")[0])
+    return found
+
+
+def _scale_of(text: str) -> Decimal | None:
+    text = re.sub(r"^(?:in|of)\s+", "", text.strip().lower())
+    return SCALES.get(text) or SCALES.get(text.rstrip("s")) or LETTER_SCALES.get(text)
+
+
+def _scaled(text: str) -> Unit | None:
+    """A unit with its scale before or behind it, glued or parted by a blank."""
+    alone = _scale_of(text) if len(text) > 1 else None
+    if alone is not None:
+        return Unit("none", scale=alone)
+    words = text.split(" ")
+    if len(words) > 1:
+        first, last = _scale_of(words[0]), _scale_of(words[-1])
+        if first is not None and not (len(words[0]) == 1):
+            rest = unit_of(_OF.sub("", " ".join(words[1:])))
+            return replace(rest, scale=first * rest.scale)
+        if last is not None:
+            rest = unit_of(" ".join(words[:-1]))
+            if len(words[-1]) > 1 or rest.kind == "currency":
+                return replace(rest, scale=last * rest.scale)
+    for size in (3, 2, 1):
+        prefix, rest_text = text[:size], text[size:]
+        if rest_text and not prefix.isascii() and prefix in SCALES and not measured(text):
+            rest = unit_of(rest_text)
+            return replace(rest, scale=SCALES[prefix] * rest.scale)
+    found = MONEY_AT.match(text)
+    if found and found.end() < len(text):
+        coin = money(found[0])
+        scale = _scale_of(text[found.end() :])
+        if coin is not None and scale is not None:
+            return replace(coin, name=coin.name.split("|")[0], scale=scale)
+    return None
+
+
+def _rate(text: str) -> Unit | None:
+    """A rate: of one measure by another, or of counted things by a group of some size."""
+    for found in re.finditer(r"\s*(?:/|\bper\b|每)\s*", text):
+        before, after = text[: found.start()].strip(), text[found.end() :].strip()
+        over, under = _simple(before), _simple(after)
+        if over and under and over.kind == under.kind == "measure":
+            return Unit("measure", f"{over.name}/({under.name})", category="rate")
+        size = per_size(text, found.start())
+        if over and over.kind in ("currency", "percent"):
+            return replace(over, per=size[0] if size else None)
+        if size and size[0]:
+            return Unit("word", text.lower(), per=size[0])
+    return None
+
+
+@lru_cache(maxsize=1)
+def _registry() -> Any:
+    from pint import UnitRegistry
+
+    registry: Any = UnitRegistry(non_int_type=Decimal)
+    registry.define("market_mu = 666.6666666666667 * meter ** 2")
+    registry.define("market_jin = 0.5 * kilogram")
+    return registry
+
+
+@lru_cache(maxsize=4_096)
+def _by_pint(text: str) -> Unit | None:
+    """A measure that our own spellings do not know, as pint reads its name; short letters are no names."""
+    if len(text) < 5 or not re.fullmatch(r"[A-Za-z_ ]+(?:[/^*]+[A-Za-z0-9 ]+)*", text):
+        return None
+    try:
+        found = _registry().parse_units(text.strip().replace(" ", "_").lower())
+    except Exception:  # pint raises errors of many libraries for what is no unit
+        return None
+    return None if found.dimensionless else Unit("measure", str(found), category=str(found.dimensionality))
+
+
+@lru_cache(maxsize=4_096)
+def _line(have: str, want: str) -> tuple[Decimal, Decimal] | None:
+    """Factor and offset between two measures; None where one cannot become the other."""
+    registry = _registry()
+    try:
+        zero, one = (registry.Quantity(Decimal(amount), have).to(want).magnitude for amount in (0, 1))
+    except Exception:  # a dimension that does not fit, or a name that pint does not know
+        return None
+    return Decimal(one) - Decimal(zero), Decimal(zero)
+
+
+def converted(value: Decimal, have: Unit, want: Unit) -> Decimal | None:
+    """The value in the wanted unit, scales aside; None where one cannot become the other."""
+    if have.per and want.per:
+        value = value * want.per / have.per
+    if want.kind == "none" or have.kind == "none" or have.name == want.name:
+        return value
+    if have.kind == "word" and want.kind == "measure":
+        read = _by_pint(have.name.split(" ")[0])
+        if read is None:
+            return value
+        have = read
+    if have.kind == "word":
+        return value
+    if have.kind != want.kind:
+        return None
+    if have.kind == "currency":
+        return value if set(have.name.split("|")) & set(want.name.split("|")[:1]) else None
+    line = _line(have.name, want.name)
+    return None if line is None else value * line[0] + line[1]
