@@ -18,9 +18,17 @@ import sys
 import threading
 import time
 from collections.abc import Mapping, Sequence
+from types import ModuleType
 from typing import Any
 
 from extagents.tables.statements import Refused, check_text, check_tree, mentions, row_trees
+
+# Before the first file is out of reach.
+resource: ModuleType | None
+try:
+    import resource
+except ImportError:
+    resource = None  # a system without such limits: DuckDB's own, the check of the tree and the caller's clock hold
 
 READY = b"ready\n"
 IDLE_SECONDS = 120.0
@@ -117,10 +125,8 @@ class _Tables:
     def shut_in(self) -> None:
         """From here on nothing is opened, written or started, and memory is bounded."""
         self._parse("SELECT 1")
-        try:
-            import resource
-        except ImportError:
-            return  # a system without such limits: DuckDB's own, the check of the tree and the caller's clock hold
+        if resource is None:
+            return
         _limit(resource.RLIMIT_CORE, 0)
         _limit(resource.RLIMIT_FSIZE, 0)
         _limit(resource.RLIMIT_NOFILE, 0)
@@ -335,8 +341,8 @@ def _open_status() -> int | None:
 
 
 def _limit(what: int, most: int) -> None:
-    import resource
-
+    if resource is None:
+        return
     try:
         _, hard = resource.getrlimit(what)
         most = most if hard == resource.RLIM_INFINITY else min(most, hard)
@@ -347,14 +353,14 @@ def _limit(what: int, most: int) -> None:
 
 def _limit_cpu(seconds: float) -> None:
     """The processor's time that one statement may take beyond what is used: it ends the process where nothing else does."""
+    if resource is None:
+        return
     try:
-        import resource
-
         usage = resource.getrusage(resource.RUSAGE_SELF)
         _, hard = resource.getrlimit(resource.RLIMIT_CPU)
         most = math.ceil(usage.ru_utime + usage.ru_stime + seconds) + _SPARE_SECONDS
         resource.setrlimit(resource.RLIMIT_CPU, (most if hard == resource.RLIM_INFINITY else min(most, hard), hard))
-    except (ImportError, ValueError, OSError):
+    except (ValueError, OSError):
         return
 
 

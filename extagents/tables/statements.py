@@ -108,8 +108,8 @@ def check_text(sql: str) -> None:
         raise Refused("there is no statement")
     if len(sql) > LONGEST:
         raise Refused(f"the statement is longer than {LONGEST:,} characters")
-    if "\0" in sql:
-        raise Refused("the statement holds a NUL character")
+    if "\0" in sql or (not sql.isascii() and any("\ud800" <= char <= "\udfff" for char in sql)):
+        raise Refused("the statement holds a character that is none of any text")
     if deepest(sql) > _DEEPEST:
         raise Refused(f"brackets are nested deeper than {_DEEPEST}")
 
