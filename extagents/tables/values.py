@@ -1,7 +1,7 @@
 """From the text of a cell to its value, and back: what a column can compute with (CorpusQA, arXiv 2601.14952).
 
-Numbers come out in the column's unit, measures converted and currencies never; dates as ISO 8601 text as exact as they are told;
-lists as tuples; a classified column's cells as one of its classes. A cell that says nothing has no value.
+Numbers come out in the column's unit, measures converted and currencies never; dates as ISO 8601 text as exact as they are
+told; lists as tuples; a classified column's cells as one of its classes. A cell that says nothing has no value.
 """
 
 from __future__ import annotations
@@ -11,10 +11,12 @@ import re
 from decimal import Decimal
 from functools import lru_cache
 
+from extagents.tables.values_amounts import Amount, amounts
 from extagents.tables.values_dates import date_of
 from extagents.tables.values_dates import first_day as first_day
-from extagents.tables.values_numbers import Amount, amounts, chosen, in_column, stems
-from extagents.tables.values_texts import class_of, folded_words, items_of, plain, says_none, says_nothing, yes_or_no
+from extagents.tables.values_lists import items_of
+from extagents.tables.values_numbers import chosen, in_column, stems
+from extagents.tables.values_texts import class_of, folded_words, plain, says_none, says_nothing, yes_or_no
 from extagents.tables.values_units import PERCENT, Unit, unit_of
 from extagents.tabular import CellValue, Column
 
@@ -135,7 +137,7 @@ def _scalar(value: Decimal) -> int | float:
 
 
 def same_value(one: CellValue | None, other: CellValue | None, column: Column) -> bool:
-    """Whether two values of a column say the same: numbers but for rounding noise, dates as far as both are told, lists as sets."""
+    """Whether two values say the same: numbers but for rounding noise, dates as far as both are told, lists as sets."""
     if one is None or other is None:
         return one is other
     if column.type == "number" and _numeric(one) and _numeric(other):

@@ -86,14 +86,15 @@ _EARLY_YEAR = re.compile(
 _NOTES = re.compile(r"\([^()]*\)|（[^（）]*）|\[[^\[\]]*\]")
 _OTHER_LANGUAGES = ["en", "zh", "fr", "de", "es", "it", "pt", "nl", "ru", "ja", "sv", "pl", "tr"]
 _DAY_OF = re.compile(
-    rf"\b(?:{_DAY}\s+(?:of\s+)?{_MONTH}|{_MONTH.replace('?P<n>', '?P<n2>')}\s+{_DAY.replace('?P<d>', '?P<d2>')}(?!\d))|(?P<m>\d{{1,2}})\s*月\s*(?P<d3>\d{{1,2}})\s*[日号]",
+    rf"\b(?:{_DAY}\s+(?:of\s+)?{_MONTH}|{_MONTH.replace('<n>', '<n2>')}\s+{_DAY.replace('<d>', '<d2>')}(?!\d))"
+    r"|(?P<m>\d{1,2})\s*月\s*(?P<d3>\d{1,2})\s*[日号]",
     re.IGNORECASE,
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Dated:
-    """A date in a text, ISO to the precision it is told with, and where it stands; `other` is its reading the other way round."""
+    """A date in a text, ISO as exact as it is told, and where it stands; `other` is the reading with day and month swapped."""
 
     iso: str
     start: int

@@ -1,8 +1,8 @@
 """Whether a quote contains the value that a reader took from it, however it is written there.
 
-A number holds where one of the quote's numbers comes to the same, or has the same digits while the scale that the cell states is
-neither said nor contradicted there ("1,234 million" against "1,234" of a table in millions). A digit that was misread, another
-sign, unit or scale never holds. A date holds where the quote tells it at least as exactly.
+A number holds where one of the quote's numbers comes to the same, or has the same digits while the scale that the cell states
+is neither said nor contradicted there ("1,234 million" against "1,234" of a table in millions). A digit that was misread,
+another sign, unit or scale never holds. A date holds where the quote tells it at least as exactly.
 """
 
 from __future__ import annotations
@@ -12,10 +12,12 @@ from decimal import Decimal
 from functools import lru_cache
 
 from extagents.tables.values import parse, signed, years_column
+from extagents.tables.values_amounts import NOTE, Amount, amounts
 from extagents.tables.values_dates import dates_in, day_and_month
-from extagents.tables.values_numbers import NOTE, Amount, amounts, chosen, in_column, stems
+from extagents.tables.values_numbers import chosen, in_column, stems
+from extagents.tables.values_spellings import SCALES
 from extagents.tables.values_texts import folded_words, says_none, says_nothing
-from extagents.tables.values_units import SCALES, Unit, unit_of
+from extagents.tables.values_units import Unit, unit_of
 from extagents.tabular import Column
 
 _STATED = {Decimal(10) ** power for power in (2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12)}

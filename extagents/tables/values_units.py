@@ -11,6 +11,16 @@ from decimal import Decimal
 from functools import lru_cache
 from typing import Any, Literal
 
+from extagents.tables.values_spellings import (
+    CENTS,
+    CURRENCIES,
+    LETTER_SCALES,
+    MEASURES,
+    NO_CODES,
+    PERCENTS,
+    SCALES,
+)
+
 UnitKind = Literal["none", "percent", "currency", "measure", "word"]
 
 ONE = Decimal(1)
@@ -34,187 +44,6 @@ class Unit:
 NO_UNIT = Unit("none")
 PERCENT = Unit("percent", "%")
 
-SCALES: dict[str, Decimal] = {
-    word: Decimal(factor)
-    for factor, words in (
-        (10, "十"),
-        (12, "dozen dozens 打"),
-        (100, "hundred hundreds 百"),
-        (1_000, "thousand thousands 千 k 千个"),
-        (10_000, "万 萬 ten-thousand"),
-        (100_000, "lakh lakhs lac lacs 十万"),
-        (1_000_000, "million millions mln mn mio mil mill 百万 百萬"),
-        (10_000_000, "crore crores 千万 千萬"),
-        (100_000_000, "亿 億 万万"),
-        (1_000_000_000, "billion billions bn bln bil bill 十亿 十億"),
-        (10_000_000_000, "百亿 百億"),
-        (100_000_000_000, "千亿 千億"),
-        (1_000_000_000_000, "trillion trillions tn trn tril 万亿 萬億 兆"),
-    )
-    for word in words.split()
-}
-LETTER_SCALES = {"k": Decimal(1_000), "m": Decimal(10**6), "b": Decimal(10**9), "t": Decimal(10**12), "mm": Decimal(10**6)}
-
-_LENGTHS = {
-    "millimeter": "mm|millimeter|millimeters|millimetre|millimetres|毫米",
-    "centimeter": "cm|centimeter|centimeters|centimetre|centimetres|厘米|公分",
-    "meter": "m|meter|meters|metre|metres|mtr|masl|米|公尺",
-    "kilometer": "km|kms|kilometer|kilometers|kilometre|kilometres|公里|千米",
-    "inch": "inch|inches|″|英寸",
-    "foot": "ft|ft.|foot|feet|′|英尺",
-    "yard": "yd|yds|yard|yards|码",
-    "mile": "mi|mile|miles|英里",
-    "nautical_mile": "nm|nmi|nautical mile|nautical miles|海里",
-}
-
-
-def _powers(prefixes: str, chinese: str, power: int) -> dict[str, str]:
-    """Squares or cubes of the lengths, in all their spellings."""
-    found = {}
-    for base, names in _LENGTHS.items():
-        spelled = []
-        for name in names.split("|"):
-            if not name.isascii():
-                spelled.append(chinese + name)
-                continue
-            spelled.extend(f"{prefix} {name}" for prefix in prefixes.split("|"))
-            if len(name) <= 3 and name.isalpha():
-                spelled += [f"{name}{power}", f"{name}^{power}", f"{name}{'²³'[power - 2]}"]
-        found[f"{base}**{power}"] = "|".join(spelled)
-    return found
-
-
-_MEASURES: dict[str, dict[str, str]] = {
-    "length": _LENGTHS,
-    "area": {
-        **_powers("sq|sq.|square", "平方", 2),
-        "hectare": "ha|hectare|hectares|公顷",
-        "acre": "acre|acres|英亩",
-        "market_mu": "mu|亩",
-    },
-    "volume": {
-        **_powers("cu|cu.|cubic", "立方", 3),
-        "milliliter": "ml|mL|milliliter|milliliters|millilitre|millilitres|毫升",
-        "liter": "l|L|liter|liters|litre|litres|升|公升",
-        "gallon": "gal|gallon|gallons|加仑",
-        "oil_bbl": "bbl|bbls|barrel|barrels|桶",
-    },
-    "mass": {
-        "milligram": "mg|milligram|milligrams|毫克",
-        "microgram": "µg|μg|microgram|micrograms|微克",
-        "gram": "g|gram|grams|gramme|grammes|克",
-        "kilogram": "kg|kgs|kilo|kilos|kilogram|kilograms|公斤|千克",
-        "metric_ton": "t|mt|MT|ton|tons|tonne|tonnes|metric ton|metric tons|metric tonne|metric tonnes|吨|公吨",
-        "kilotonne": "kt|kilotonne|kilotonnes",
-        "megatonne": "Mt|megatonne|megatonnes",
-        "short_ton": "short ton|short tons|短吨",
-        "long_ton": "long ton|long tons|长吨",
-        "pound": "lb|lbs|lb.|lbs.|pound|pounds|磅",
-        "ounce": "oz|ounce|ounces|盎司",
-        "market_jin": "斤|市斤",
-    },
-    "time": {
-        "second": "s|sec|secs|second|seconds|秒|秒钟",
-        "minute": "min|mins|minute|minutes|分钟",
-        "hour": "h|hr|hrs|hour|hours|小时|个小时|钟头",
-        "day": "d|day|days|天",
-        "week": "wk|wks|week|weeks|周|星期|个星期",
-        "month": "mo|mos|month|months|个月",
-        "year": "y|yr|yrs|yr.|yrs.|year|years|years old|years of age|year-old|年|岁|周岁|周年|年间",
-        "decade": "decade|decades",
-    },
-    "speed": {
-        "kilometer/hour": "km/h|kmh|kph|km per hour|kilometers per hour|kilometres per hour|公里/小时|千米/小时|公里每小时",
-        "mile/hour": "mph|miles per hour|英里/小时",
-        "meter/second": "m/s|meters per second|metres per second|米/秒",
-        "knot": "kn|kt.|knot|knots|节",
-    },
-    "energy": {
-        "joule": "J|joule|joules|焦耳",
-        "kilojoule": "kJ|kilojoule|kilojoules|千焦",
-        "megajoule": "MJ",
-        "gigajoule": "GJ",
-        "watt_hour": "Wh",
-        "kilowatt_hour": "kWh|KWh|kWH|kwh|KWH|kilowatt-hour|kilowatt-hours|kilowatt hours|千瓦时|度电",
-        "megawatt_hour": "MWh|MWH|megawatt-hours|megawatt hours|兆瓦时",
-        "gigawatt_hour": "GWh|GWH|gigawatt-hours|gigawatt hours|吉瓦时",
-        "terawatt_hour": "TWh|TWH|terawatt-hours|terawatt hours|太瓦时",
-        "kilocalorie": "kcal|kilocalorie|kilocalories|千卡|大卡",
-        "Btu": "Btu|BTU",
-    },
-    "power": {
-        "watt": "W|watt|watts|瓦|瓦特",
-        "kilowatt": "kW|KW|kilowatt|kilowatts|千瓦",
-        "megawatt": "MW|megawatt|megawatts|兆瓦",
-        "gigawatt": "GW|gigawatt|gigawatts|吉瓦",
-        "terawatt": "TW|terawatt|terawatts|太瓦",
-        "horsepower": "hp|HP|horsepower|马力",
-    },
-    "temperature": {
-        "degree_Celsius": "°C|° C|degrees Celsius|degree Celsius|deg C|Celsius|摄氏度|℃",
-        "degree_Fahrenheit": "°F|° F|degrees Fahrenheit|degree Fahrenheit|deg F|Fahrenheit|华氏度|℉",
-    },
-    "data": {
-        "byte": "byte|bytes|字节",
-        "kilobyte": "kB|KB|kilobyte|kilobytes",
-        "megabyte": "MB|megabyte|megabytes",
-        "gigabyte": "GB|gigabyte|gigabytes",
-        "terabyte": "TB|terabyte|terabytes",
-        "petabyte": "PB|petabyte|petabytes",
-    },
-}
-
-_CURRENCIES: dict[str, str] = {
-    "USD|CAD|AUD|HKD|SGD|NZD|TWD|MXN": "$|＄|dollar|dollars",
-    "USD": "US$|U.S.$|US $|U.S. $|USD|USD$|US dollar|US dollars|U.S. dollar|U.S. dollars|美元|美金",
-    "CNY|TWD|HKD": "元|圆|块",
-    "CNY": "RMB|CNY|CN¥|RMB¥|RMB yuan|yuan|renminbi|Chinese yuan|yuan renminbi|人民币|元人民币|人民币元",
-    "CNY|JPY": "¥|￥",
-    "EUR": "€|EUR|euro|euros|欧元",
-    "GBP": "£|GBP|pound|pounds|pound sterling|pounds sterling|British pounds|英镑",
-    "JPY": "JP¥|JPY|yen|Japanese yen|日元|日圆",
-    "HKD": "HK$|HKD|HKD$|Hong Kong dollar|Hong Kong dollars|港元|港币",
-    "TWD": "NT$|TWD|New Taiwan dollars|新台币|台币|新台币元",
-    "MOP": "MOP|MOP$|澳门元|澳门币",
-    "AUD": "A$|AU$|AUD|Australian dollar|Australian dollars|澳元|澳大利亚元",
-    "CAD": "C$|CA$|CAD|Canadian dollar|Canadian dollars|加元|加拿大元",
-    "SGD": "S$|SG$|SGD|Singapore dollar|Singapore dollars|新加坡元|新元",
-    "NZD": "NZ$|NZD|New Zealand dollars|新西兰元",
-    "INR|PKR|LKR|NPR": "Rs|Rs.|rupee|rupees|卢比",
-    "INR": "₹|INR|Indian rupee|Indian rupees|印度卢比",
-    "KRW": "₩|KRW|won|South Korean won|韩元",
-    "CHF": "CHF|Swiss franc|Swiss francs|瑞士法郎",
-    "RUB": "₽|RUB|ruble|rubles|rouble|roubles|卢布",
-    "BRL": "R$|BRL|real|reais|雷亚尔",
-    "MXN|PHP|ARS|CLP|COP|CUP|UYU": "peso|pesos|比索",
-    "SEK|NOK|DKK|ISK": "kr|kronor|kroner|kronur|克朗",
-    "SEK": "SEK|Swedish kronor|瑞典克朗",
-    "NOK": "NOK|Norwegian kroner|挪威克朗",
-    "DKK": "DKK|Danish kroner|丹麦克朗",
-    "THB": "฿|THB|baht|泰铢",
-    "TRY": "₺|TRY|lira|liras|里拉",
-    "ILS": "₪|ILS|NIS|shekel|shekels|谢克尔",
-    "VND": "₫|VND|dong|越南盾",
-    "IDR": "Rp|IDR|rupiah|印尼盾|印尼卢比",
-    "MYR": "RM|MYR|ringgit|林吉特|令吉",
-    "PHP": "₱|PHP",
-    "NGN": "₦|NGN|naira",
-    "UAH": "₴|UAH|hryvnia",
-    "ZAR": "ZAR|rand|兰特",
-    "PLN": "zł|PLN|zloty|zlotys",
-}
-_CENTS = {"USD|EUR|CAD|AUD|HKD|SGD|NZD": "cent|cents|¢|美分", "GBP": "pence|penny", "CNY": "角"}
-_NO_CODES = frozenset(("ALL", "TOP", "XXX", "XTS", "MXV", "USN", "XAU", "XAG"))
-# Currencies whose accounts are told in millions that run into millions.
-SMALL_MONEY = frozenset(("JPY", "KRW", "IDR", "VND", "IRR", "LBP", "COP", "CLP", "HUF", "NGN", "PKR", "UZS", "KZT"))
-
-_PERCENTS = {
-    ONE: "%|％|percent|per cent|pct|pct.|percentage|percentage point|percentage points|percent points|pp|ppt|ppts|pps|"
-    "百分点|个百分点|百分比|per hundred",
-    Decimal("0.01"): "basis point|basis points|bp|bps|基点|个基点",
-    Decimal("0.1"): "‰|per mille|per mil|permille|千分比",
-}
-
 _EXACT: dict[str, Unit] = {}  # symbols, as they are spelled
 _FOLDED: dict[str, Unit] = {}  # words, in small letters
 
@@ -230,18 +59,18 @@ def _learn(name: str, unit: Unit) -> None:
         _FOLDED.setdefault(name.lower(), unit)
 
 
-for _scale, _names in _PERCENTS.items():
+for _scale, _names in PERCENTS.items():
     for _name in _names.split("|"):
         _learn(_name, replace(PERCENT, scale=_scale))
-for _category, _units in _MEASURES.items():
+for _category, _units in MEASURES.items():
     for _canonical, _names in _units.items():
         for _name in _names.split("|"):
             _learn(_name, Unit("measure", _canonical, category=_category))
 _MONEY: dict[str, Unit] = {}
-for _codes, _names in _CURRENCIES.items():
+for _codes, _names in CURRENCIES.items():
     for _name in _names.split("|"):
         _MONEY[_name if len(_name) <= 3 else _name.lower()] = Unit("currency", _codes)
-for _codes, _names in _CENTS.items():
+for _codes, _names in CENTS.items():
     for _name in _names.split("|"):
         _MONEY[_name if len(_name) <= 3 else _name.lower()] = Unit("currency", _codes, Decimal("0.01"))
 _POUNDS = _MONEY["pounds"]
@@ -282,7 +111,7 @@ _RATE_BEFORE = re.compile(r"每\s*(?P<size>百|千|万|十万|百万|\d[\d,]*)\s
 
 def known_code(text: str) -> bool:
     """Whether three capital letters are the code of a currency."""
-    return text in _MONEY or (text not in _NO_CODES and text in _all_codes())
+    return text in _MONEY or (text not in NO_CODES and text in _all_codes())
 
 
 @lru_cache(maxsize=1)
@@ -385,7 +214,7 @@ def _scaled(text: str) -> Unit | None:
     words = text.split(" ")
     if len(words) > 1:
         first, last = _scale_of(words[0]), _scale_of(words[-1])
-        if first is not None and not (len(words[0]) == 1):
+        if first is not None and len(words[0]) > 1:
             rest = unit_of(_OF.sub("", " ".join(words[1:])))
             return replace(rest, scale=first * rest.scale)
         if last is not None:
@@ -431,6 +260,15 @@ def _registry() -> Any:
     return registry
 
 
+def _no_unit() -> tuple[type[Exception], ...]:
+    """What pint raises for a name that it does not know, text that is no unit, or a dimension that does not fit."""
+    from tokenize import TokenError
+
+    from pint.errors import PintError
+
+    return (PintError, AttributeError, ValueError, TypeError, ArithmeticError, SyntaxError, TokenError)
+
+
 @lru_cache(maxsize=4_096)
 def _by_pint(text: str) -> Unit | None:
     """A measure that our own spellings do not know, as pint reads its name; short letters are no names."""
@@ -438,7 +276,7 @@ def _by_pint(text: str) -> Unit | None:
         return None
     try:
         found = _registry().parse_units(text.strip().replace(" ", "_").lower())
-    except Exception:  # pint raises errors of many libraries for what is no unit
+    except _no_unit():
         return None
     return None if found.dimensionless else Unit("measure", str(found), category=str(found.dimensionality))
 
@@ -449,7 +287,7 @@ def _line(have: str, want: str) -> tuple[Decimal, Decimal] | None:
     registry = _registry()
     try:
         zero, one = (registry.Quantity(Decimal(amount), have).to(want).magnitude for amount in (0, 1))
-    except Exception:  # a dimension that does not fit, or a name that pint does not know
+    except _no_unit():
         return None
     return Decimal(one) - Decimal(zero), Decimal(zero)
 

@@ -1,4 +1,4 @@
-"""Number words as digits, English (twenty-three, one and a half million) and Chinese (二十三, 三分之一), in the middle of a text."""
+"""Number words as digits, English (twenty-three, one and a half million) and Chinese (二十三, 三分之一)."""
 
 from __future__ import annotations
 
@@ -10,12 +10,20 @@ from functools import lru_cache
 SLASH = "⁄"
 """Stands in a fraction between numerator and denominator; a plain slash may stand for anything else."""
 
-_UNITS = "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen nineteen"
+_UNITS = (
+    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen "
+    "nineteen"
+)
 _TENS = "twenty thirty forty fourty fifty sixty seventy eighty ninety"
 _BIG = "hundred thousand million billion trillion"
-_PARTS = {"half": 2, "halves": 2, "third": 3, "thirds": 3, "quarter": 4, "quarters": 4, "fourth": 4, "fourths": 4, "fifth": 5, "fifths": 5,
-          "sixth": 6, "sixths": 6, "seventh": 7, "sevenths": 7, "eighth": 8, "eighths": 8, "ninth": 9, "ninths": 9, "tenth": 10,
-          "tenths": 10, "hundredth": 100, "hundredths": 100, "thousandth": 1000, "thousandths": 1000}  # fmt: skip
+_PARTS = {
+    name: under
+    for under, names in (
+        (2, "half halves"), (3, "third thirds"), (4, "quarter quarters fourth fourths"), (5, "fifth fifths"),
+        (6, "sixth sixths"), (7, "seventh sevenths"), (8, "eighth eighths"), (9, "ninth ninths"), (10, "tenth tenths"),
+        (100, "hundredth hundredths"), (1000, "thousandth thousandths"))
+    for name in names.split()
+}  # fmt: skip
 _SCALING = {"million": 10**6, "billion": 10**9, "trillion": 10**12, "thousand": 1_000, "hundred": 100}
 _PLAIN = "|".join(sorted(f"{_UNITS} {_TENS}".split(), key=len, reverse=True))
 _ANY = f"(?:{_PLAIN}|{_BIG.replace(' ', '|')})"
