@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from extagents.evaluation.corpus_tables import Statement, TableQuestion
     from extagents.evaluation.corpus_tables_questions import Condition, Spec
+    from extagents.evaluation.corpus_tables_worlds import Slot
 
 _NUMBER = re.compile(r"\d[\d,]*(?:\.\d+)?")
 _SCALES = {
@@ -57,7 +58,7 @@ def quantity(text: str, *, unit: str = "") -> tuple[Fraction, str] | None:
         worded = _worded(folded.rstrip("."))
         if worded is None:
             return None
-        scale, base = _scale(unit.casefold())
+        scale, base = scale_of(unit.casefold())
         return worded * scale, base
     if len(found) > 1:
         return None
@@ -69,13 +70,13 @@ def quantity(text: str, *, unit: str = "") -> tuple[Fraction, str] | None:
     elif re.search(r"(?:-|minus |负)\s*(?:us)?\$?\s*(?:usd\s*)?(?:百分之)?$", before):
         value, before = -value, re.sub(r"-|minus|负", " ", before)
     words = f"{before} {after}".strip(" .。")
-    scale, base = _scale(words)
+    scale, base = scale_of(words)
     if scale == 1 and not base:
-        scale, base = _scale(unit.casefold())
+        scale, base = scale_of(unit.casefold())
     return value * scale, base
 
 
-def _scale(words: str) -> tuple[Fraction, str]:
+def scale_of(words: str) -> tuple[Fraction, str]:
     """What the words around a number make of it: a factor to base units and the name of these."""
     base, factor = "", Fraction(1)
     rest = f" {words} "
@@ -119,9 +120,16 @@ def day(text: str) -> str | None:
 
 
 def read(statement: Statement) -> Any:
-    """What a statement says, read from its words: a number in base units, an ISO date, a name, names, or a truth value."""
-    attribute, raw = statement.slot.attribute, statement.raw
-    match attribute.type:
+    """What a statement says, read from its words."""
+    return value_of(statement.slot, statement.raw)
+
+
+def value_of(slot: Slot, raw: str) -> Any:
+    """A value read from its words: a number in base units, an ISO date, a name, names, or a truth value.
+
+    Raises `ValueError` where the words hold no number.
+    """
+    match slot.attribute.type:
         case "number":
             told = quantity(raw)
             if told is None:
@@ -153,7 +161,7 @@ def _base(condition: Condition) -> Any:
     value: Any = condition.value
     if condition.slot.attribute.type != "number":
         return value
-    return Fraction(repr(value)) * _scale(condition.slot.unit.casefold())[0]
+    return Fraction(repr(value)) * scale_of(condition.slot.unit.casefold())[0]
 
 
 def _passes(condition: Condition, given: Any) -> bool:
@@ -169,7 +177,7 @@ def again(spec: Spec, table: Mapping[str, Mapping[str, Any]]) -> Any:
     """The answer computed from what the documents say; numbers are in the column's canonical unit, as Fractions."""
     conditions = list(spec.conditions)
     chosen = [name for name in sorted(table) if all(_passes(c, table[name].get(c.slot.name)) for c in conditions)]
-    unit = _scale(spec.slot.unit.casefold())[0] if spec.slot else Fraction(1)
+    unit = scale_of(spec.slot.unit.casefold())[0] if spec.slot else Fraction(1)
     pairs = [(table[n][spec.slot.name], n) for n in chosen if spec.slot.name in table[n]] if spec.slot else []
     operation = spec.operation
     if operation in ("count", "list", "yes_no"):
@@ -262,7 +270,7 @@ def _exact_number(question: TableQuestion, text: str) -> bool:
     told, wanted = quantity(text, unit=question.unit), float(question.value)
     if told is None:
         return False
-    scale, base = _scale(question.unit.casefold())
+    scale, base = scale_of(question.unit.casefold())
     value, unit = told
     if unit and base and unit != base:
         return False
