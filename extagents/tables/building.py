@@ -7,14 +7,15 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 
-from extagents.tables.entities import resolve
+from extagents.tables.entities import normalised, resolve
+from extagents.tables.settling import Said, places_of, reason, settled
 from extagents.tables.values import parse, same_value
-from extagents.tabular import CellFound, CellValue, Column, Conflict, RowFound, Table, TableCell, TableRow, TableSchema
+from extagents.tabular import CellValue, Column, Conflict, RowFound, Table, TableCell, TableRow, TableSchema
 
 LONGEST_NAME = 200  # characters; what is longer is a sentence
 _NOBODY = frozenset("n/a none null unknown unnamed nobody tbd 无 未知 不详 不明 暂无 没有 未提及".split()) | {
@@ -23,6 +24,11 @@ _NOBODY = frozenset("n/a none null unknown unnamed nobody tbd 无 未知 不详 
     "not mentioned",
     "not given",
 }
+# What documents call their own subject, as `normalised` has it.
+_NAMELESS = frozenset(
+    "company corporation group bank firm issuer registrant we us fund organization organisation "
+    "本公司 公司 我公司 该公司 我们 本集团 集团 本行 发行人 本企业 本基金".split()
+) | {"our company", "our group", "company and its subsidiaries", "group and company"}
 _ISO = re.compile(r"\d{4}(?:-\d{2}(?:-\d{2})?)?")
 _YEAR = re.compile(r"(?<!\d)(?:1[5-9]|20)\d{2}(?!\d)")
 _DATE = Column(name="date", type="date", description="the date that a row is of")
@@ -40,42 +46,6 @@ class Source:
     date: str = ""
 
 
-@dataclass(frozen=True)
-class _Said:
-    """A value and the place that says it. `document` is the rank of its document, `start` its place there."""
-
-    value: CellValue
-    cell: CellFound
-    date: str
-    document: int
-    order: int
-    start: int
-    end: int
-
-    @property
-    def place(self) -> tuple[int, int, int, int, str]:
-        return self.document, self.order, self.start, self.end, self.cell.raw
-
-
-@dataclass
-class _Version:
-    """One value of a cell and all places that say it, in their order."""
-
-    said: list[_Said]
-    strength: tuple[str, int, int, int, int] = ("", 0, 0, 0, 0)
-    deciding: _Said = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.weigh()
-
-    def weigh(self) -> None:
-        """The latest date counts first, then the later document, then how often it is said there, then the later place."""
-        latest = max((one.date, one.document) for one in self.said)
-        there = [one for one in self.said if (one.date, one.document) == latest]
-        self.deciding = max(there, key=lambda one: one.place)
-        self.strength = (*latest, _places(there), self.deciding.order, self.deciding.start)
-
-
 @dataclass
 class _Row:
     """What is gathered for one row of the table."""
@@ -83,7 +53,7 @@ class _Row:
     name: str
     keys: tuple[CellValue | None, ...]
     sources: list[Source] = field(default_factory=list)
-    said: dict[str, list[_Said]] = field(default_factory=lambda: defaultdict(list))
+    said: dict[str, list[Said]] = field(default_factory=lambda: defaultdict(list))
 
 
 def build(name: str, schema: TableSchema, sources: Sequence[Source], *, same: Mapping[tuple[str, str], bool] = {}) -> Table:
@@ -98,18 +68,11 @@ def build(name: str, schema: TableSchema, sources: Sequence[Source], *, same: Ma
     documents: dict[str, int] = {}
     for source in named:
         documents.setdefault(source.row.document, len(documents))
-    forms = dict.fromkeys((source.row.document, _clean(source.row.entity)) for source in named)
-    verdicts = {(_clean(one), _clean(other)): verdict for (one, other), verdict in same.items()}
-    resolution = resolve([form for _, form in forms], same=verdicts)
-    group_of = {form: number for number, group in enumerate(resolution.groups) for form in group}
     taken = [_taken(source, schema, documents) for source in named]
-    by_entity: dict[int, list[tuple[Source, dict[str, list[_Said]]]]] = defaultdict(list)
-    for source, (said, _) in zip(named, taken, strict=True):
-        by_entity[group_of[_clean(source.row.entity)]].append((source, said))
     gathered: list[tuple[_Row, tuple[str, ...]]] = []
-    for number in sorted(by_entity):
-        group = resolution.groups[number]
-        gathered += [(row, group[1:]) for row in _by_keys(group[0], by_entity[number], schema)]
+    for names, places in _entities(named, schema, same):
+        found = [(named[place], taken[place][0]) for place in places]
+        gathered += [(row, names[1:]) for row in _by_keys(names[0], found, schema)]
     rows: list[tuple[tuple[object, ...], TableRow]] = []
     conflicts: list[tuple[tuple[object, ...], list[Conflict]]] = []
     for gathering, aliases in gathered:
@@ -146,6 +109,37 @@ def _without(column: str, rows: Iterable[TableRow]) -> tuple[str, ...]:
     return tuple(name for name, has in known.items() if not has)
 
 
+# ------------------------------------------------------------------ entities
+
+
+def _entities(
+    named: Sequence[Source], schema: TableSchema, same: Mapping[tuple[str, str], bool]
+) -> list[tuple[tuple[str, ...], list[int]]]:
+    """The names of each entity, first the one to show, and the places of its rows.
+
+    “The Company” means what most rows of its document are of; where that is not clear, the document's id names it.
+    """
+    verdicts = {(_clean(one), _clean(other)): verdict for (one, other), verdict in same.items()}
+    names = [_clean(source.row.entity) for source in named]
+    nameless = {name for name in names if normalised(name) in _NAMELESS or normalised(name) == normalised(schema.entity)}
+    forms = dict.fromkeys((s.row.document, name) for s, name in zip(named, names, strict=True) if name not in nameless)
+    groups = resolve([name for _, name in forms], same=verdicts).groups
+    group_of = {name: number for number, group in enumerate(groups) for name in group}
+    within: dict[str, Counter[int]] = defaultdict(Counter)
+    for source, name in zip(named, names, strict=True):
+        if name not in nameless:
+            within[source.row.document][group_of[name]] += 1
+    found: dict[tuple[str, ...], list[int]] = {group: [] for group in groups}
+    for place, (source, name) in enumerate(zip(named, names, strict=True)):
+        if name not in nameless:
+            found[groups[group_of[name]]].append(place)
+            continue
+        most = within[source.row.document].most_common(1)
+        clear = bool(most) and most[0][1] * 2 > within[source.row.document].total()
+        found.setdefault(groups[most[0][0]] if clear else (source.row.document,), []).append(place)
+    return [(names_, places) for names_, places in found.items() if places]
+
+
 # ------------------------------------------------------------------ what counts
 
 
@@ -173,9 +167,9 @@ def _named(sources: Sequence[Source]) -> list[Source]:
     return [source for source in ordered if _clean(source.row.entity) in allowed]
 
 
-def _taken(source: Source, schema: TableSchema, documents: Mapping[str, int]) -> tuple[dict[str, list[_Said]], int]:
+def _taken(source: Source, schema: TableSchema, documents: Mapping[str, int]) -> tuple[dict[str, list[Said]], int]:
     """What a row says of each column, and how many of its cells were not taken."""
-    said: dict[str, list[_Said]] = defaultdict(list)
+    said: dict[str, list[Said]] = defaultdict(list)
     doubted = 0
     date = _iso(source.row.date) or _iso(source.date)
     for cell in source.row.cells:
@@ -187,7 +181,7 @@ def _taken(source: Source, schema: TableSchema, documents: Mapping[str, int]) ->
             doubted += 1
             continue
         rank = documents.get(cell.document, documents[source.row.document])
-        said[column.name].append(_Said(value, cell, date, rank, source.order, cell.start or 0, cell.end or 0))
+        said[column.name].append(Said(value, cell, date, rank, source.order, cell.start or 0, cell.end or 0))
     return said, doubted
 
 
@@ -207,12 +201,12 @@ def _iso(date: str) -> str:
 # ------------------------------------------------------------------ several rows of one entity
 
 
-def _by_keys(name: str, found: Sequence[tuple[Source, dict[str, list[_Said]]]], schema: TableSchema) -> list[_Row]:
+def _by_keys(name: str, found: Sequence[tuple[Source, dict[str, list[Said]]]], schema: TableSchema) -> list[_Row]:
     """The rows of one entity by their key columns. One that lacks a key belongs to the only row that it fits."""
     keys = [column for key in schema.keys if (column := schema.column(key)) is not None]
     known: list[list[CellValue]] = [[] for _ in keys]
     rows: dict[tuple[CellValue | None, ...], _Row] = {}
-    partial: list[tuple[tuple[CellValue | None, ...], Source, dict[str, list[_Said]]]] = []
+    partial: list[tuple[tuple[CellValue | None, ...], Source, dict[str, list[Said]]]] = []
     for source, said in found:
         values = tuple(_key(column, said, known[at]) for at, column in enumerate(keys))
         if None in values:
@@ -233,13 +227,13 @@ def _by_keys(name: str, found: Sequence[tuple[Source, dict[str, list[_Said]]]], 
     return [*whole, *own.values()]
 
 
-def _add(row: _Row, source: Source, said: Mapping[str, list[_Said]]) -> None:
+def _add(row: _Row, source: Source, said: Mapping[str, list[Said]]) -> None:
     row.sources.append(source)
     for column, values in said.items():
         row.said[column] += values
 
 
-def _key(column: Column, said: Mapping[str, list[_Said]], known: list[CellValue]) -> CellValue | None:
+def _key(column: Column, said: Mapping[str, list[Said]], known: list[CellValue]) -> CellValue | None:
     """The row's value of a key column, as it was first given: 2023 and “FY 2023” are one year."""
     if not said.get(column.name):
         return None
@@ -279,10 +273,10 @@ def _row(row: _Row, aliases: tuple[str, ...], schema: TableSchema) -> tuple[Tabl
         values[column.name] = None
         if not row.said.get(column.name):
             continue
-        kept, dropped = _settled(row.said[column.name], column)
+        kept, dropped = settled(row.said[column.name], column)
         source = kept.deciding if dropped else kept.said[0]
         values[column.name] = source.value
-        cells[column.name] = _cell(source, _places(kept.said))
+        cells[column.name] = _cell(source, places_of(kept.said))
         for version in dropped:
             conflicts.append(
                 Conflict(
@@ -291,8 +285,8 @@ def _row(row: _Row, aliases: tuple[str, ...], schema: TableSchema) -> tuple[Tabl
                     kept=source.value,
                     kept_from=cells[column.name],
                     dropped=version.deciding.value,
-                    dropped_from=_cell(version.deciding, _places(version.said)),
-                    reason=_reason(kept, version),
+                    dropped_from=_cell(version.deciding, places_of(version.said)),
+                    reason=reason(kept, version),
                 )
             )
     made = TableRow(
@@ -305,7 +299,7 @@ def _row(row: _Row, aliases: tuple[str, ...], schema: TableSchema) -> tuple[Tabl
     return made, conflicts, min(source.order for source in located)
 
 
-def _cell(said: _Said, times: int) -> TableCell:
+def _cell(said: Said, times: int) -> TableCell:
     cell = said.cell
     return TableCell(
         raw=cell.raw,
@@ -317,95 +311,3 @@ def _cell(said: _Said, times: int) -> TableCell:
         date=said.date,
         said=times,
     )
-
-
-def _places(said: Iterable[_Said]) -> int:
-    """In how many places it stands: quotes that overlap are one, as where a shard was read twice."""
-    places = 0
-    document, end = "", -1
-    for one in sorted(said, key=lambda one: (one.cell.document, one.start, one.end)):
-        if one.cell.document != document or one.start >= end:
-            places += 1
-            document, end = one.cell.document, one.end
-        else:
-            end = max(end, one.end)
-    return places
-
-
-# ------------------------------------------------------------------ one cell
-
-
-def _settled(said: Sequence[_Said], column: Column) -> tuple[_Version, list[_Version]]:
-    """The version that is kept, and those that contradict it, the strongest first."""
-    ordered = sorted(said, key=lambda one: one.place)
-    versions: list[_Version] = []
-    for one in _whole_lists(ordered) if column.type == "list" else ordered:
-        for version in versions:
-            first = version.said[0].value
-            if _items(one.value) == _items(first) if column.type == "list" else same_value(one.value, first, column):
-                version.said.append(one)
-                break
-        else:
-            versions.append(_Version([one]))
-    for version in versions:
-        version.weigh()
-    versions.sort(key=lambda version: version.strength, reverse=True)
-    kept = versions[0]
-    if column.type != "list":
-        return kept, versions[1:]
-    while (longer := next((version for version in versions if _extends(version, kept)), None)) is not None:
-        kept = longer
-    held = _items(kept.said[0].value)
-    return kept, [version for version in versions if version is not kept and not _items(version.said[0].value) <= held]
-
-
-def _items(value: CellValue) -> frozenset[str]:
-    """The items of a list, without case and width."""
-    items = value if isinstance(value, tuple) else (str(value),)
-    return frozenset(" ".join(unicodedata.normalize("NFKC", item).casefold().split()) for item in items)
-
-
-def _extends(other: _Version, kept: _Version) -> bool:
-    """Whether another list holds all of this one and more. One of an earlier date does not: something was taken off since."""
-    if not _items(other.said[0].value) > _items(kept.said[0].value):
-        return False
-    return not (other.deciding.date and kept.deciding.date and other.deciding.date < kept.deciding.date)
-
-
-def _whole_lists(ordered: Sequence[_Said]) -> list[_Said]:
-    """Lists that one document tells in parts, as its shards do, put together; the source is the part that holds most."""
-    parts: dict[tuple[int, str], list[_Said]] = defaultdict(list)
-    for one in ordered:
-        parts[one.document, one.date].append(one)
-    made: list[_Said] = []
-    for together in parts.values():
-        items: dict[str, str] = {}
-        for one in together:
-            for item in one.value if isinstance(one.value, tuple) else (str(one.value),):
-                items.setdefault(next(iter(_items(item))), item)
-        whole = tuple(items.values())
-        complete = [one for one in together if _items(one.value) == frozenset(items)]
-        if complete:
-            made += complete
-        else:
-            most = max(together, key=lambda one: (len(_items(one.value)), [-part for part in one.place[:4]]))
-            made.append(_Said(whole, most.cell, most.date, most.document, most.order, most.start, most.end))
-    return sorted(made, key=lambda one: one.place)
-
-
-def _reason(kept: _Version, dropped: _Version) -> str:
-    """Why one version was kept, in words."""
-    one, other = kept.deciding, dropped.deciding
-    if kept.strength < dropped.strength:
-        return "the longer list"
-    same_document = one.document == other.document
-    if one.date != other.date:
-        if not other.date:
-            return f"the one with a date, {one.date}; the other has none"
-        what = "the later date" if same_document else "the later document"
-        return f"{what}, of {one.date}, not of {other.date}"
-    if not same_document:
-        return f"the later document{f', both of {one.date}' if one.date else ' in the order of the input, no dates being told'}"
-    if kept.strength[2] > dropped.strength[2]:
-        return f"said in {kept.strength[2]} places of the document, the other in {dropped.strength[2]}"
-    return "the later place in the document"

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from extagents.tables.likeness import MOST_IN_BLOCK, apart, doubtful, slips
-from extagents.tables.names import Name, normalised, taken_apart
+from extagents.tables.names import Name, normalised, shortens, taken_apart
 
 __all__ = ["Resolution", "normalised", "resolve"]
 
@@ -76,7 +76,12 @@ def _settled(
 
 
 def _unlike(one: Name, other: Name) -> bool:
-    """Whether names with the same key are still doubtful: firms of different laws, other abbreviations, a group and a firm."""
+    """Whether names with the same key are still doubtful: firms of different laws, other abbreviations, a group and a firm.
+
+    “A Man” and “The Man” are two films.
+    """
+    if one.article and other.article and ("the" in (one.article, other.article)) and one.article != other.article:
+        return True
     if one.forms and other.forms and not one.forms & other.forms:
         return True
     if one.brackets and other.brackets and not one.brackets & other.brackets:
@@ -96,7 +101,7 @@ class _World:
         kinds: dict[tuple[object, ...], _Kind] = {}
         for name in sorted(times):
             apart_ = taken_apart(name)
-            trait = (apart_.forms, apart_.brackets, apart_.others, apart_.group, apart_.company)
+            trait = (apart_.forms, apart_.brackets, apart_.others, apart_.group, apart_.company, apart_.article)
             kind = kinds.setdefault((apart_.key, *trait, name if name in denied else ""), _Kind(len(kinds), apart_))
             kind.names.append(name)
             kind.times += times[name]
@@ -162,7 +167,7 @@ class _World:
             for key in sorted(kind.name.others):
                 told[key].append(kind.place)
         for key in sorted(told):
-            self._join_told(told[key], self.by_key.get(key, []))
+            self._join_told(key, told[key], self.by_key.get(key, []))
 
     def _join_same(self, places: Sequence[int]) -> None:
         """Kinds of one key: those that agree, then the bare name with the most frequent of the others."""
@@ -187,16 +192,17 @@ class _World:
 
     def _marks(self, place: int) -> bool:
         name = self.kinds[place].name
-        return bool(name.forms or name.brackets or name.group)
+        return bool(name.forms or name.brackets or name.group or name.article in ("a", "an"))
 
     def _join_all(self, places: Sequence[int]) -> None:
         for other in places[1:]:
             self._join(places[0], other, alike=True)
 
-    def _join_told(self, tellers: Sequence[int], places: Sequence[int]) -> None:
+    def _join_told(self, key: str, tellers: Sequence[int], places: Sequence[int]) -> None:
         """Kinds that tell a further name, and those that bear it; an abbreviation that several things have is nobody's."""
         if len({self._group[place] for place in tellers}) > 1:
-            self._doubt([*tellers, *places], 0.9)
+            short = [place for place in tellers if shortens(key.upper(), self.kinds[place].name.key)]
+            self._doubt([*short, *places], 0.9)
             return
         for place in places:
             if not self._join(tellers[0], place):

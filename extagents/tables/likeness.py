@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from extagents.tables.names import Name, shortens
 
 ALIKE = 0.86  # likeness of letters, 0 to 1, from which a pair is doubtful
+WORDS_ALIKE = 0.8  # likeness of the words that two names do not share
 MOST_IN_BLOCK = 40  # names that share a word or three letters; more say nothing by it
 MOST_WIDER = 5  # names that hold all words of a shorter one; of more, none is meant rather than another
 _SMALL = frozenset("of the and for in de la du des von van und et y e do da".split())
@@ -123,11 +124,19 @@ def _by_letters(names: Sequence[Name]) -> Iterator[Pair]:
             compared.update((min(place, other), max(place, other)) for other in blocks[gram] if other != place)
     for one, other in sorted(compared):
         first, second = names[one], names[other]
+        left, right = _rest(first.words, second.words), _rest(second.words, first.words)
         score = fuzz.ratio(first.key, second.key, score_cutoff=100 * ALIKE) / 100
-        if not score and sorted(first.words) == sorted(second.words):
-            score = ALIKE
-        if score >= ALIKE and not apart(first, second):
+        if not left and not right:
+            score = max(score, ALIKE)
+        elif left and right and score and not first.chinese:
+            # In a long name one wholly other word weighs little: what is not shared must be alike by itself.
+            score = score if fuzz.ratio(left, right) >= 100 * WORDS_ALIKE else 0.0
+        if score and not apart(first, second):
             yield 0.95 * score, one, other
+
+
+def _rest(words: Sequence[str], others: Sequence[str]) -> str:
+    return " ".join(word for word in words if word not in others)
 
 
 def _by_words(names: Sequence[Name]) -> Iterator[Pair]:
@@ -143,7 +152,11 @@ def _by_words(names: Sequence[Name]) -> Iterator[Pair]:
         rare = min((holding[word] for word in words), key=len)
         if len(rare) > 4 * MOST_IN_BLOCK:
             continue
-        wider = [other for other in rare if words < set(names[other].words) and not apart(name, names[other])]
+        wider = [
+            other
+            for other in rare
+            if words < set(names[other].words) and name.key not in names[other].tails and not apart(name, names[other])
+        ]
         if len({names[other].key for other in wider}) <= MOST_WIDER:
             for other in wider:
                 yield 0.55 + 0.35 * len(name.letters) / len(names[other].letters), place, other

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -17,6 +17,7 @@ class Name:
 
     `others` are keys of further names for the same thing, told in brackets or by another way of writing; `brackets` those
     that are abbreviations. `forms` are the legal systems of its legal forms, `group` says that it calls itself a 集团.
+    `tails` are names that it only belongs to: Virginia in “Richmond, Virginia” and “Economy of Virginia”. `article` is its own.
     `numbers`, `directions` and `parts` (bank, holdings, 分公司) are what tells like names of unlike things apart.
     """
 
@@ -33,6 +34,8 @@ class Name:
     parts: frozenset[str]
     chinese: bool
     capitals: str
+    article: str
+    tails: frozenset[str]
 
     @property
     def letters(self) -> str:
@@ -124,6 +127,7 @@ _PARTS = _words(
     "division republic kingdom province county city district island islands river lake mount mountain council committee "
     "ministry department agency museum airport station stadium"
 )
+_STATES = _words("republic kingdom state states commonwealth federation union principality sultanate emirate duchy empire")
 _CHINESE_PARTS = re.compile(
     "分公司|子公司|母公司|控股|银行|保险|证券|基金|信托|租赁|投资|资本|财务|科技|技术|能源|电力|地产|置业|物业|物流|"
     "医药|医院|大学|学院|中学|小学|分行|支行|研究院|研究所|汽车|国际|服务|集团"
@@ -150,6 +154,7 @@ _DOTTED = re.compile(r"(?<!\w)((?:[^\W\d_]\.){2,}[^\W\d_]?(?!\w)|S\.p\.A\.?|[Ss]
 _THOUSANDS = re.compile(r"(?<=\d),(?=\d{3}(?!\d))")
 _TOKEN = re.compile(r"\d+(?:\.\d+)+|[^\W_]+[+#]*")
 _DIGITS = re.compile(r"\d+(?:\.\d+)*")
+_ARTICLE = re.compile(r"(the|an?)\b", re.IGNORECASE)
 _INVERTED = re.compile(r"^([^,]+), *((?:the|north|south|east|west|[^,]+ of(?: the)?)) *$", re.IGNORECASE)
 _LAST_FIRST = re.compile(r"^([^\W\d_][^,\d]*), *([^\W\d_][^,\d]*)$")
 _UMLAUTS = str.maketrans(
@@ -196,7 +201,18 @@ def taken_apart(name: str) -> Name:
         parts=frozenset(word for word in words if word in _PARTS) | frozenset(_CHINESE_PARTS.findall(key)),
         chinese=any(map(is_cjk, key)),
         capitals=base if base.isupper() and " " not in base else "",
+        article=found[1].casefold() if (found := _ARTICLE.match(base)) is not None else "",
+        tails=frozenset(_tails(base, key)),
     )
+
+
+def _tails(base: str, key: str) -> Iterator[str]:
+    """What stands behind a comma, or behind "of" unless a state is named so."""
+    if ", " in base:
+        yield " ".join(_spelt(base.rpartition(", ")[2])[0])
+    before, of, after = key.partition(" of ")
+    if of and not _STATES & set(before.split()):
+        yield after.removeprefix("the ")
 
 
 def _numbers(key: str) -> Iterable[str]:

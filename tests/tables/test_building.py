@@ -127,6 +127,24 @@ def test_numbers_are_names_where_most_names_are_numbers() -> None:
     assert [one.name for one in table.rows] == ["10023", "10024", "Total"]
 
 
+@pytest.mark.parametrize("nameless", ["The Company", "the Group", "We", "本公司", "company"])
+def test_the_company_of_a_document_is_what_its_rows_are_of(nameless: str) -> None:
+    table = built(
+        row("Acme Inc.", revenue="5"),
+        row(nameless, order=1, at=500, seat="Bonn"),
+        row("Beta", "b.md", 2, revenue="6"),
+        row(nameless, "b.md", 3, at=500, seat="Rome"),
+    )
+    assert values(table, "seat") == {"Acme Inc.": "Bonn", "Beta": "Rome"}
+    assert table.rows[0].aliases == ()
+
+
+def test_the_company_of_a_document_that_names_none_bears_the_documents_id() -> None:
+    table = built(row("The Company", revenue="5"), row("The Company", "b.md", 1, revenue="6"))
+    assert values(table, "revenue") == {"a.md": 5, "b.md": 6}
+    assert not table.conflicts
+
+
 # ------------------------------------------------------------------ cells
 
 

@@ -135,6 +135,9 @@ def test_names_of_one_thing_are_one_group(names: tuple[str, ...]) -> None:
         ("浙东矿业", "浙西矿业"),
         ("平安银行", "平安保险"),
         ("3-5 Club", "35 Club"),
+        ("Richmond, Virginia", "Virginia"),
+        ("Economy of Mali", "Mali"),
+        ("Roman Catholic Diocese of Rochester", "Roman Catholic Diocese of Portland"),
     ],
 )
 def test_a_number_a_direction_or_another_trade_tells_names_apart(one: str, other: str) -> None:
@@ -148,6 +151,8 @@ def test_a_number_a_direction_or_another_trade_tells_names_apart(one: str, other
         ("Republic of the Congo", "Democratic Republic of the Congo"),
         ("Acme", "Acme Holdings"),
         ("Acme Inc.", "Acme GmbH"),
+        ("A Man Without Love", "The Man Without Love"),
+        ("Springfield", "Springfield, Illinois"),
         ("Springfield (Illinois)", "Springfield"),
         ("Austria", "Australia"),
         ("Johnson", "Johnston"),
