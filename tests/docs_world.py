@@ -45,6 +45,15 @@ Ilse Brandt was born in Tromsø in 1931. She trained as a cartographer.
 灯塔的看守人是林远舟。
 """,
 }
+LIBRARIES = {
+    "aldmoor.md": ("Aldmoor Library", "Ireland", "1874", "240,000"),
+    "brekke.md": ("Brekke Library", "Norway", "1912", "96,500"),
+    "casa.md": ("Casa das Letras", "Portugal", "1931", "1.2 million"),
+    "dunholm.md": ("Dunholm Library", "Ireland", "1958", "410,000"),
+    "fjordheim.md": ("Fjordheim Library", "Norway", "1899", "655,000"),
+    "rua-nova.md": ("Rua Nova Library", "Portugal", "2004", "not known"),
+}
+REPORT = "# Report\n\nDate: 2021-03-01\nName: Brekke Library\nVolumes: 104,000\n"
 QUESTIONS = (
     {"id": "founder", "question": "Who founded the Meridian archive?"},
     {"id": "leave", "question": "How many days of leave do new employees have?"},
@@ -57,11 +66,18 @@ QUOTED = re.compile(r"[“「\"]([^”」\"]+)[”」\"]")
 
 
 def furnish(folder: Path) -> None:
-    """Writes the handbook and the questions into a folder."""
+    """Writes the handbook, the libraries and the questions into a folder."""
     for name, text in HANDBOOK.items():
         path = folder / "handbook" / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
+    libraries = folder / "libraries"
+    libraries.mkdir()
+    for name, (library, country, opened, volumes) in LIBRARIES.items():
+        told = f"Name: {library}\nCountry: {country}\nOpened: {opened}\nVolumes: {volumes}\n"
+        closing = "The reading room is open to everybody. Readers leave their coats at the door.\n"
+        (libraries / name).write_text(f"# {library}\n\n{told}\n{closing}", encoding="utf-8")
+    (libraries / "report-2021.md").write_text(REPORT, encoding="utf-8")
     lines = (json.dumps(question, ensure_ascii=False) + "\n" for question in QUESTIONS)
     (folder / "questions.jsonl").write_text("".join(lines), encoding="utf-8")
 
