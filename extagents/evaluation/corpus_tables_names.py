@@ -28,10 +28,13 @@ _ZH_GIVEN = "建华国强志明丽娟海燕文博思远子涵雨桐浩然佳宁�
 
 @dataclass(frozen=True, slots=True)
 class Entity:
-    """One entity: its name as answers give it, and every form in which documents write it, the name among them."""
+    """One entity: its name as answers give it, every form in which documents write it (the name among them), and the word that
+    all of them share.
+    """
 
     name: str
     forms: tuple[str, ...]
+    word: str
 
 
 def _word(rng: random.Random, language: str) -> str:
@@ -78,7 +81,7 @@ def entities(kind: str, count: int, language: str, rng: random.Random, *, taken:
             continue
         words.append(word)
         forms = _forms(kind, language, word, rng)
-        made.append(Entity(forms[0], forms))
+        made.append(Entity(forms[0], forms, word.upper() if forms[-1].isupper() else word))
     return made
 
 

@@ -130,9 +130,7 @@ class Writer:
     def _called(self, name: str) -> str:
         """A condition on the name, by the part that all its forms share."""
         entity = next(entity for entity in self.world.entities if entity.name == name)
-        shortest = min(entity.forms, key=len)
-        pattern = re.sub(r"[^\w]+", "%", shortest)
-        return f"(name = {quoted(name)} OR name ILIKE {quoted(f'%{pattern}%')})"
+        return f"(name = {quoted(name)} OR name ILIKE {quoted(f'%{entity.word}%')})"
 
     def _select(self, spec: Spec, table: TableProfile) -> str:
         """The statement in one piece; an odd opinion keeps the rows first and then computes."""
