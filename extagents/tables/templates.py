@@ -114,6 +114,11 @@ class _Writer:
             return self._claim(condition)
         column = self.column(condition.phrase)
         name = _quoted(column.name)
+        if condition.relation == "differs":
+            other = self.column(condition.values[0])
+            if other.name == column.name or column.type != other.type:
+                raise _Unsure(condition.phrase)
+            return f"{name} <> {_quoted(other.name)}"
         if condition.relation == "told":
             return f"{name} IS NOT NULL"
         if condition.relation == "untold":
@@ -221,7 +226,7 @@ class _Writer:
     def write(self, ask: Ask) -> WrittenSql:
         """The statement that a question asks for. Raises `_Unsure`."""
         table = _quoted(self.table.name)
-        scope = [self.condition(condition) for condition in ask.scope] + self._said_of(ask.entity)
+        scope = [self.condition(condition) for condition in ask.scope] + (self._said_of(ask.entity) if not ask.groups or "|" in ask.entity else [])
         where = _where(scope)
         if ask.operation in ("count", "list", "any", "percent") and not ask.names:
             return self._of_rows(ask, scope)
@@ -285,6 +290,11 @@ class _Writer:
             inner = f"SELECT {group}, count(*) AS rows FROM {table}{_where([*scope, f'{group} IS NOT NULL'])} GROUP BY {group}"
             return WrittenSql(sql=f"SELECT {group} FROM ({inner}) QUALIFY rank() OVER (ORDER BY rows {order}) <= {ask.most}", form="names")
         column = self.column(ask.phrase)
+        if ask.against:
+            before = self._before(column, ask)
+            change = f"{_quoted(column.name)} - {_quoted(before.name)}"
+            where = _where([*scope, f"{change} IS NOT NULL"])
+            return WrittenSql(sql=f"SELECT {_quoted(NAME)} FROM {table}{where} QUALIFY rank() OVER (ORDER BY round({change}, 9) {order}) <= {ask.most}", form="names")
         if column.type not in ("number", "date", "list"):
             raise _Unsure(ask.phrase)
         ranked = f"len({_quoted(column.name)})" if column.type == "list" else _quoted(column.name)
@@ -306,6 +316,10 @@ class _Writer:
         value = f"len({name})" if column.type == "list" and ask.operation != "value" else name
         if ask.operation == "value":
             return WrittenSql(sql=f"SELECT {name} FROM {table} WHERE {self._named(ask.names[0])}", form=_form(column), unit=column.unit)
+        if ask.operation == "change":
+            before = self._before(column, ask)
+            change = f"round({name} - {_quoted(before.name)}, 9)"
+            return WrittenSql(sql=f"SELECT {change} FROM {table} WHERE {self._named(ask.names[0])}", form=_form(column), unit=column.unit)
         if ask.operation in ("higher", "lower"):
             if column.type not in ("number", "date", "list"):
                 raise _Unsure(ask.phrase)
@@ -325,6 +339,13 @@ class _Writer:
         if ask.operation == "any" and ask.groups in ("above", "below"):
             return WrittenSql(sql=f"SELECT {first} {_SIGNS[ask.groups]} {second}", form="yes_no")
         raise _Unsure(ask.operation)
+
+    def _before(self, column: Column, ask: Ask) -> Column:
+        """The column of the earlier figure, in the same unit as the later one's."""
+        before = self.column(ask.against)
+        if before.name == column.name or not before.type == column.type == "number" or before.unit != column.unit:
+            raise _Unsure(ask.against)
+        return before
 
     def _named(self, name: str) -> str:
         """The row of that name: exactly, else the name as whole words of a longer one."""

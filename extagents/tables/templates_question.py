@@ -12,10 +12,10 @@ from typing import Literal
 from extagents.tables.templates_words import stem
 
 Operation = Literal[
-    "count", "list", "most", "least", "sum", "average", "median", "percent", "higher", "lower", "difference", "value", "any"
+    "count", "list", "most", "least", "sum", "average", "median", "percent", "higher", "lower", "difference", "value", "any", "change"
 ]
 Relation = Literal[
-    "above", "at_least", "below", "at_most", "between", "equal", "unequal", "contains", "lacks", "told", "untold", "is", "like", "unlike"
+    "above", "at_least", "below", "at_most", "between", "equal", "unequal", "contains", "lacks", "told", "untold", "is", "like", "unlike", "differs"
 ]
 
 
@@ -34,7 +34,7 @@ class Condition:
 class Ask:
     """A question taken apart. `entity` is what a row is, then after a bar what else was said of it and not understood. `scope` says which rows are spoken of, `tested` what is counted or shared among them.
 
-    `groups` are the words of a column by whose values rows are grouped; `digits` how many decimal places are asked for.
+    `groups` are the words of a column by whose values rows are grouped; `digits` how many decimal places are asked for; `against` the words of the column that is taken off `phrase`'s.
     """
 
     operation: Operation
@@ -47,11 +47,15 @@ class Ask:
     digits: int | None = None
     unit: str = ""
     groups: str = ""
+    against: str = ""
 
     @property
     def phrases(self) -> tuple[str, ...]:
         """The words of every column that is needed."""
-        found = [self.phrase, self.groups, *(condition.phrase for condition in (*self.scope, *self.tested))]
+        conditions = (*self.scope, *self.tested)
+        others = [value for condition in conditions if condition.relation == "differs" for value in condition.values]
+        groups = "" if self.groups in ("above", "below") else self.groups
+        found = [self.phrase, self.against, groups, *(condition.phrase for condition in conditions), *others]
         return tuple(dict.fromkeys(phrase for phrase in found if phrase))
 
 
@@ -94,6 +98,14 @@ _OR_MORE = re.compile(
     re.IGNORECASE,
 )
 _QUOTE = r"[\"“”„«「『'‘](?P<{0}>[^\"“”„«»「」『』]+?)[\"“”»」』'’](?![\w])"
+_DIFFERS = re.compile(
+    r"\bwhose\s+(?P<phrase>[^,?.\x00]+?)\s+(?P<one>in (?:19|20)\d\d)\s+(?:is|was|were|are)\s+(?:another|different|other|not the same)\s*(?:one\s+)?(?:than|from|as|to)\s+(?:that\s+)?(?P<other>in (?:19|20)\d\d)",
+    re.IGNORECASE,
+)
+_CLAIM = re.compile(
+    r"\b(?:that|which|who)\s+(?P<verb>(?:is|are|was|were|has|have|had)\s+)?(?P<not>not\s+|no\s+)?(?P<claim>[^,?.\x00]+?)(?=\s*$|\s*[,?.\x00]|\s+(?:and|but)\b)",
+    re.IGNORECASE,
+)
 _EXACT = re.compile(
     r"(?:\s+(?:entry|value|field|line|column))?\s+(?:is|are|was|were|reads?|equals?|says)\s+(?P<not>not\s+)?(?:exactly\s+|equal to\s+|given as\s+|listed as\s+|marked\s+(?:as\s+)?)?"
     + _QUOTE.format("value"),
@@ -106,7 +118,7 @@ _LISTING = re.compile(
     re.IGNORECASE,
 )
 _AMONG_INCLUDES = re.compile(
-    r"\bwhose\s+(?P<phrase>[^,?.]+?)\s+(?P<no>do(?:es)? not\s+)?(?:include|includes|contain|contains|mention|mentions|list|lists)\s+(?:the\s+)?(?P<value>\"[^\"]+\"|“[^”]+”|[^,?.]+)",
+    r"\bwhose\s+(?P<phrase>[^,?.]+?)\s+(?P<no>do(?:es)? not\s+)?(?:include|includes|contain|contains|mention|mentions|list|lists)\s+(?:the\s+)?(?P<value>\"[^\"]+\"|“[^”]+”|[^,?.\x00]+?)(?=\s*$|\s*[,?.\x00]|\s+(?:and|but)\s+(?:whose|have|has|had|that|which|who|with|is|are|was|were|lists?|includes?|reports?|employs?|earn)\b)",
     re.IGNORECASE,
 )
 _LACKING = re.compile(
@@ -119,7 +131,7 @@ _TELLING = re.compile(
     re.IGNORECASE,
 )
 _WHOSE = re.compile(
-    r"\bwhose\s+(?P<phrase>[^,?.]+?)\s+(?:is|are|was|were)\s+(?P<not>not\s+)?(?:in\s+|the\s+|an?\s+)?(?P<value>[^,?.]+?)(?=$|[,?.]|\s+(?:and|but)\s+(?:whose|have|has|with|that|which)\b)",
+    r"\bwhose\s+(?P<phrase>[^,?.]+?)\s+(?:is|are|was|were)\s+(?P<not>not\s+)?(?:in\s+|the\s+|an?\s+)?(?P<value>[^,?.\x00]+?)(?=\s*$|\s*[,?.\x00]|\s+(?:and|but)\s+(?:whose|have|has|had|that|which|who|with|is|are|was|were|lists?|includes?|reports?|employs?|earn)\b)",
     re.IGNORECASE,
 )
 _WITH_VALUE = re.compile(
@@ -154,6 +166,11 @@ _NOTE = re.compile(
     r"\b(?:no|not|any|the|that|without|with|missing)\b[^.?!()]*?\b(?:figures?|values?|data|numbers?|entry|entries|it|one|that)\b[^.?!()]*(?:[.?!]|\)|$)",
     re.IGNORECASE,
 )
+_SAYING = re.compile(
+    r"(?<=[.?!])\s+(?:if (?:there (?:is|are)|no|none)\b[^.?!]*|(?:please )?(?:answer|reply|respond|write|say|state|give your answer)\b[^.?!]*"
+    r"|an? (?:fall|decrease|decline|drop|rise|increase)\b[^.?!]*|round\b[^.?!]*)[.?!]?",
+    re.IGNORECASE,
+)
 _UNIT_TOLD = re.compile(r"\s*\((?:in|as)\s+(?P<unit>[^()]{1,24})\)|(?<=\w),?\s+in\s+(?P<plain>km|sq km|usd|us dollars|dollars|euros?|percent|%|metres|meters|years)\b(?=[?.]|\s+over|\s+of|$)", re.IGNORECASE)
 _COLLECTION = re.compile(
     r"\s+(?:in|of|from|across|within|over)\s+(?:this|the|these|our|my|your|all|all the|all of the)\s+(?:whole\s+|entire\s+|given\s+)?(?:collections?|corpus|documents?|data ?sets?|archive|files?|papers?|input|texts?|filings)\b",
@@ -171,13 +188,13 @@ def parse(question: str) -> Ask | None:
     if match := _DIGITS.search(text):
         digits = number(match["n"])
         text = text[: match.start()] + text[match.end() :]
-    text = _NOTE.sub(" ", text)
+    text = _NOTE.sub(" ", _SAYING.sub("", text))
     unit = ""
     if match := _UNIT_TOLD.search(text):
         unit = match["unit"] or match["plain"] or ""
         text = text[: match.start()] + text[match.end() :]
     text = _COLLECTION.sub("", " ".join(text.split())).strip(" .?!")
-    for form in (_compared, _counted, _shared, _computed, _ranked, _listed, _asked_yes, _looked_up):
+    for form in (_changed, _compared, _counted, _shared, _computed, _ranked, _listed, _asked_yes, _looked_up):
         found = form(text)
         if found is not None:
             return replace(found, digits=digits, unit=unit)
@@ -201,6 +218,9 @@ def conditions(text: str) -> tuple[tuple[Condition, ...], str]:
         found.append((start, condition))
         text = text[:start] + "\x00" * (end - start) + text[end:]
 
+    while match := _DIFFERS.search(text):
+        phrase = _bare(match["phrase"])
+        taken(match.start(), match.end(), Condition(f"{phrase} {match['one']}", "differs", (f"{phrase} {match['other']}",)))
     for match in list(_EXACT.finditer(text)):
         start, phrase = _phrase_before(text, match.start())
         taken(start, match.end(), Condition(phrase, "unequal" if match["not"] else "equal", (match["value"],)))
@@ -245,12 +265,14 @@ def conditions(text: str) -> tuple[tuple[Condition, ...], str]:
             break
         word = noun or re.sub(r"\b(?:in|at|the|from|within|to|of|by|belonging)\b", " ", verb).strip()
         taken(match.start(), match.end(), Condition(word, "is" if not word else "like", (_bare(match["value"]),)))
-    rest = " ".join(text.replace("\x00", " ").split())
+    while match := _CLAIM.search(text):
+        taken(match.start(), match.end(), Condition(_bare(match["claim"]), "lacks" if match["not"] else "is"))
+    rest = " ".join(re.sub(r"(?:\s|\x00)+(?:and|but)(?=[\s\x00]|$)", " ", text).replace("\x00", " ").split())
     return tuple(condition for _, condition in sorted(found, key=lambda pair: pair[0])), rest
 
 
 _OPENING = re.compile(
-    r"(?:\x00|,|\b(?:whose|where|which|that|who|having|with|have|has|had|and|but|are|is|was|were|there|reports?|reported|recorded|posted|earn(?:s|ed)?|generated?|made|shows?|gives?))\s*(?:an?\s+|the\s+|its\s+|their\s+)?",
+    r"(?:\x00|,|\b(?:whose|where|which|that|who|having|with|have|has|had|and|but|are|is|was|were|there|reports?|reported|recorded|posted|earn(?:s|ed)?|generated?|made|shows?|gives?)\b)\s*(?:an?\s+|the\s+|its\s+|their\s+)?",
     re.IGNORECASE,
 )
 
@@ -316,12 +338,18 @@ def entity_of(rest: str) -> str:
 # ------------------------------------------------------------------ forms of questions
 
 
-_SCOPED = re.compile(r"^(?:among|of|for|within|considering|looking at|across|out of|from among)\s+(?P<scope>.+?),\s*(?P<rest>(?:which|what|how|who|list|name|give|is|are|do|does).+)$", re.IGNORECASE)
+_SCOPED = re.compile(r"^(?:among|of|for|within|considering|looking at|across|out of|from among)\s+(?P<scope>.+?),\s*(?P<rest>(?:in which|which|what|how|who|list|name|give|is|are|do|does).+)$", re.IGNORECASE)
 
 
 def _split_scope(text: str) -> tuple[str, str]:
     match = _SCOPED.match(text)
     return (match["scope"], match["rest"]) if match else ("", text)
+
+
+def _scope_of(outer: str) -> tuple[tuple[Condition, ...], str]:
+    """The conditions and the noun of what stands before the question proper (“Among the companies in X, …”)."""
+    found, left = conditions(outer)
+    return found, entity_of(left)
 
 
 def _clauses(noun: str, clause: str) -> tuple[tuple[Condition, ...], tuple[Condition, ...], str]:
@@ -350,19 +378,20 @@ def _parted(text: str) -> tuple[str, str]:
 
 def _counted(text: str) -> Ask | None:
     outer, rest = _split_scope(text)
+    rest = re.sub(r",?\s+(?:are there|there are|exist)\s*$", "", rest, flags=re.IGNORECASE)
     match = re.match(r"^(?:in total,?\s+|altogether,?\s+)?(?:how many|count|what is the (?:number|count) of|give the number of)\s+(?P<rest>.+)$", rest, re.IGNORECASE)
     if match is None:
         return None
     body = re.sub(r",?\s+(?:are there|in total|altogether|in all|overall|exist)\b", "", match["rest"], flags=re.IGNORECASE)
     if distinct := re.match(r"(?:different|distinct|unique)\s+(?P<phrase>[\w -]+?)(?:\s+(?:are|do|does|is|appear|occur|can)\b.*)?$", body, re.IGNORECASE):
-        return Ask("count", groups=_bare(distinct["phrase"]), scope=conditions(outer)[0])
+        return Ask("count", groups=_bare(distinct["phrase"]), scope=_scope_of(outer)[0])
     noun, clause = _parted(body)
     if re.match(r"do(?:es)?\s+|did\s+", clause, re.IGNORECASE):
         named = re.match(r"(?:do|does|did)\s+(?P<name>.+?)\s+(?:have|has|employ|own|operate|list|sell|run|hold|report|serve|count)\b.*$", clause, re.IGNORECASE)
         if named is not None and re.match(r"(?:the\s+)?[A-Z0-9]", named["name"]):
             return Ask("value", phrase=f"number of {noun}", names=(_bare(named["name"]),))
     scope, tested, entity = _clauses(noun, clause)
-    return Ask("count", entity=entity or entity_of(outer), scope=(*conditions(outer)[0], *scope, *tested))
+    return Ask("count", entity=entity or _scope_of(outer)[1], scope=(*_scope_of(outer)[0], *scope, *tested))
 
 
 def _shared(text: str) -> Ask | None:
@@ -377,9 +406,9 @@ def _shared(text: str) -> Ask | None:
         found, left = conditions(match["rest"])
         if not found:
             return None
-        return Ask("percent", entity=entity_of(left), scope=(*conditions(outer)[0], *found[:-1]), tested=found[-1:])
+        return Ask("percent", entity=entity_of(left), scope=(*_scope_of(outer)[0], *found[:-1]), tested=found[-1:])
     scope, tested, entity = _clauses(noun, clause)
-    return Ask("percent", entity=entity, scope=(*conditions(outer)[0], *scope), tested=tested) if tested else None
+    return Ask("percent", entity=entity, scope=(*_scope_of(outer)[0], *scope), tested=tested) if tested else None
 
 
 _AGGREGATE = re.compile(
@@ -405,10 +434,10 @@ def _computed(text: str) -> Ask | None:
     parts = _over_split(body)
     for phrase, scope_text in parts:
         scope, left = conditions(scope_text)
-        return Ask(operation, entity=entity_of(left), phrase=_bare(phrase), scope=(*conditions(outer)[0], *scope))
-    if outer and word not in ("total",):
-        scope, left = conditions(outer)
-        return Ask(operation, entity=entity_of(left), phrase=_bare(body), scope=scope)
+        return Ask(operation, entity=entity_of(left), phrase=_bare(phrase), scope=(*_scope_of(outer)[0], *scope))
+    if outer:
+        scope, noun = _scope_of(outer)
+        return Ask(operation, entity=noun, phrase=_bare(body), scope=scope)
     if named := re.match(r"(?P<phrase>.+?)\s+of\s+(?P<one>[A-Z][^,]*?)(?:,\s*[A-Z][^,]*?)*,?\s+and\s+(?P<last>[A-Z].*)$", body):
         names = re.split(r",\s*(?:and\s+)?|\s+and\s+", body[named.start("one") :])
         return Ask(operation, phrase=_bare(named["phrase"]), names=tuple(_bare(name) for name in names if name))
@@ -431,7 +460,7 @@ _RANKED = re.compile(
 def _ranked(text: str) -> Ask | None:
     outer, rest = _split_scope(text)
     opened = _RANKED.match(rest)
-    if opened is None:
+    if opened is None or re.search(r"\bin the (?:year|month|quarter) (?:before|after)\b", rest, re.IGNORECASE):
         return None
     body = opened["body"]
     superlatives = [match for match in _SUPERLATIVE.finditer(body) if not _inside_quotes(body, match.start())]
@@ -453,7 +482,7 @@ def _ranked(text: str) -> Ask | None:
     phrase_part, scope_part = after, ""
     if by := re.match(rf"\s+(?P<noun>[\w -]+?(?:\s+(?:in|with|whose|that|from)\s+.+?)?)\s+(?:by|ranked by|sorted by|in terms of|measured by|according to)\s+(?:the\s+|their\s+|its\s+)?(?P<phrase>.+)$", after, re.IGNORECASE):
         scope, left = conditions(f"{before} {by['noun']}")
-        return Ask(operation, entity=entity_of(_trim_asking(left)), phrase=_bare(by["phrase"]), scope=(*conditions(outer)[0], *scope), most=most)
+        return Ask(operation, entity=entity_of(_trim_asking(left)), phrase=_bare(by["phrase"]), scope=(*_scope_of(outer)[0], *scope), most=most)
     for phrase, scope_text in _over_split(after):
         phrase_part, scope_part = phrase, scope_text
         break
@@ -461,8 +490,8 @@ def _ranked(text: str) -> Ask | None:
     scope_after, left_after = conditions(scope_part)
     tail, phrase = conditions(phrase_part)
     phrase = re.sub(r"\s+(?:value|figure|among them|overall|of all|at all|each)$", "", _bare(phrase), flags=re.IGNORECASE)
-    scope = (*conditions(outer)[0], *scope_before, *scope_after, *tail)
-    entity = entity_of(outer) if outer else entity_of(f"{_trim_asking(left_before)} {left_after}")
+    scope = (*_scope_of(outer)[0], *scope_before, *scope_after, *tail)
+    entity = _scope_of(outer)[1] if outer else entity_of(f"{_trim_asking(left_before)} {left_after}")
     verb = re.search(r"\b(?:was|were|is|are)\s+(?P<verb>founded|established|incorporated|born|created|built|published|released|opened|launched|filed|signed|issued|formed)\s+(?:the\s+)?$", before, re.IGNORECASE)
     if verb is not None:
         return Ask(operation, entity=entity, phrase=verb["verb"], scope=scope, most=most)
@@ -542,6 +571,39 @@ def _compared(text: str) -> Ask | None:
     return None
 
 
+_CHANGE = re.compile(
+    r"^(?:by how (?:much|many)|how (?:much|many))\s+(?:did|has|have)\s+(?:the\s+)?(?P<phrase>.+?)\s+(?:of|at|for)\s+(?P<name>(?:the\s+)?[A-Z0-9].*?)\s+(?:change|grow|rise|fall|increase|decrease|improve|decline)d?\s+"
+    r"(?:from|between)\s+(?:in\s+)?(?P<one>(?:19|20)\d\d)\s+(?:to|and)\s+(?P<other>(?:19|20)\d\d)$",
+    re.IGNORECASE,
+)
+_GROWN = re.compile(
+    r"^(?:in\s+)?which\s+(?:one\s*|of them\s*)?(?P<noun>[\w -]*?)\s*(?:did|has|saw)\s+(?:the\s+|its\s+)?(?P<phrase>.+?)\s+(?P<way>rise|grow|increase|change|fall|decrease|decline|drop)d?\s+(?:the\s+)?(?:most|strongest)(?:\s+in absolute terms)?\s*"
+    r"(?:from|between)\s+(?P<one>(?:19|20)\d\d)\s+(?:to|and)\s+(?P<other>(?:19|20)\d\d)$",
+    re.IGNORECASE,
+)
+_OFTEN = re.compile(
+    r"^(?:which|what)\s+(?P<group>[\w -]+?)\s+(?:occurs|appears|is found|comes up|is)\s+(?:the\s+)?(?P<way>most|least)\s+(?:often|frequent(?:ly)?|common(?:ly)?)\b(?:\s+(?:among|across|in|for|over)\s+(?P<scope>.+))?$",
+    re.IGNORECASE,
+)
+
+
+def _changed(text: str) -> Ask | None:
+    """What changed from one year to another, and what occurs most often."""
+    outer, rest = _split_scope(text)
+    if match := _CHANGE.match(rest):
+        phrase = _bare(match["phrase"])
+        return Ask("change", phrase=f"{match['other']} {phrase}", against=f"{match['one']} {phrase}", names=(_bare(match["name"]),))
+    if match := _GROWN.match(re.sub(r"\s*\((?:in absolute terms|absolutely)\)", " in absolute terms", rest)):
+        scope, noun = _scope_of(outer)
+        operation: Operation = "least" if match["way"].lower() in ("fall", "decrease", "decline", "drop") else "most"
+        phrase = _bare(match["phrase"])
+        return Ask(operation, entity=noun or entity_of(match["noun"]), phrase=f"{match['other']} {phrase}", against=f"{match['one']} {phrase}", scope=scope)
+    if match := _OFTEN.match(rest):
+        scope, noun = _scope_of(match["scope"] or outer)
+        return Ask("least" if match["way"].lower() == "least" else "most", entity=noun, groups=_bare(match["group"]), scope=scope)
+    return None
+
+
 def _listed(text: str) -> Ask | None:
     outer, rest = _split_scope(text)
     match = re.match(
@@ -554,8 +616,8 @@ def _listed(text: str) -> Ask | None:
     if re.match(r"(?:is|was|are|were)\b", body, re.IGNORECASE) and re.match(r"^(?:what|who)", rest, re.IGNORECASE):
         return None
     scope, tested, entity = _clauses(noun, clause)
-    every = (*conditions(outer)[0], *scope, *tested)
-    return Ask("list", entity=entity or entity_of(outer), scope=every) if every else None
+    every = (*_scope_of(outer)[0], *scope, *tested)
+    return Ask("list", entity=entity or _scope_of(outer)[1], scope=every) if every else None
 
 
 def _asked_yes(text: str) -> Ask | None:
@@ -579,6 +641,8 @@ def _asked_yes(text: str) -> Ask | None:
 
 
 def _looked_up(text: str) -> Ask | None:
+    if re.search(r"\b(?:before|after|when|while|since|until)\b", text, re.IGNORECASE):
+        return None
     for pattern in (
         r"^(?i:what|which|who)(?:'s| is| was| are| were)\s+(?:the\s+)?(?P<phrase>.+?)\s+(?:of|for|at)\s+(?P<name>(?:the\s+)?[A-Z0-9].*)$",
         r"^(?i:what|which|who)(?:'s| is| was| are| were)\s+(?P<name>[A-Z].*?)(?:'s|’s|s')\s+(?P<phrase>.+)$",

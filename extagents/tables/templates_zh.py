@@ -9,8 +9,8 @@ from extagents.tables.templates_question import Ask, Condition, Operation, Relat
 
 _NUMERALS = {char: value for value, char in enumerate("零一二三四五六七八九十")} | {"两": 2, "几": 1}
 _COUNT = r"(?:\d{1,3}|[一二两三四五六七八九十])"
-_MEASURE = r"(?:家|个|位|名|所|座|份|篇|款|条|项|只|支|种|人)"
-_AMOUNT = r"[$€£¥￥]?[-−]?(?:\d[\d,，]*(?:\.\d+)?|[一二两三四五六七八九十百千]+)\s*(?:%|％)?(?:万亿|百万|千万|亿|万|千)?(?:美元|欧元|人民币|元|港元|英镑|日元|年\d{1,2}月\d{1,2}日|年\d{1,2}月|平方公里|平方千米|公里|千米|米|公斤|吨|岁|年|人|名员工|名|家|个|USD|CNY|EUR)?"
+_MEASURE = r"(?:家|个|位|名|所|座|份|篇|款|条|项|只|支|种|艘|部|本|辆|台|件|人)"
+_AMOUNT = r"[$€£¥￥]?[-−]?(?:\d(?:[\d,，]*\d)?+(?:\.\d+)?+|[一二两三四五六七八九十百千]+)\s*(?:%|％)?(?:万亿|百万|千万|亿|万|千)?(?:美元|欧元|人民币|元|港元|英镑|日元|年\d{1,2}月\d{1,2}日|年\d{1,2}月|平方公里|平方千米|公里|千米|米|公斤|吨|岁|年|人|名员工|名|家|个|USD|CNY|EUR|[^\W\d_]{1,3}?)?"
 _RELATIONS: tuple[tuple[Relation, str], ...] = (
     ("at_least", r"不低于|不少于|不小于|至少(?:为|有|达到?)?|大于等于|达到"),
     ("at_most", r"不超过|不高于|不多于|不大于|至多(?:为|有)?|最多(?:为|有)?|小于等于"),
@@ -32,8 +32,11 @@ _QUOTE = r"[“”\"「『《](?P<{0}>[^“”\"」』》]+)[”“\"」』》]"
 _EXACT = re.compile(
     rf"(?:{_QUOTE.format('label')}|(?P<phrase>[^，,。；、“”\x00]+?))(?:一?栏|一?项|字段|条目)?(?P<not>不)?(?:恰好|正好|完全|刚好)?(?:是|为|等于|属于|写着)(?:恰好|正好)?\s*{_QUOTE.format('value')}"
 )
+_IS = re.compile(
+    r"(?P<phrase>[^，,。；、且并的“”\x00]{1,10}?)(?P<not>不)?(?:为|是)(?P<value>[^，,。；且并的“”\x00]{1,16}?)(?P<end>的|，|,|。|且|并|$|\x00)"
+)
 _CONTAINS = re.compile(
-    rf"(?P<phrase>[^，,。；“”\x00]+?)(?:中|里|名单|列表)?(?:都)?(?P<not>不|没有|未)?(?:包括|包含|含有|列有|列出|提到|涵盖|(?<![所含没])有)了?\s*(?:{_QUOTE.format('value')}|(?P<plain>[^，,。；的“”\x00]+))(?P<end>的|，|,|。|且|并|$|\x00)"
+    rf"(?P<phrase>[^，,。；“”\x00]+?)(?:中|里|名单|列表)?(?:都)?(?P<not>不|没有|未)?(?:包括|包含|含有|列有|列出|提到|涵盖|(?<![所含没])有)了?\s*(?:{_QUOTE.format('value')}|(?P<plain>[^，,。；的且“”\x00]+))(?P<end>的|，|,|。|且|并|$|\x00)"
 )
 _AMONG = re.compile(
     r"(?P<not>没有)?把(?P<value>[^，,。；“”\x00]+?)(?:列为|列入|作为)(?:其|它们?的|他们的)?(?P<phrase>[^，,。；之“”\x00]+?)(?:之一|之中)?(?P<end>的|，|,|。|$|\x00)"
@@ -48,10 +51,11 @@ _LACKING = re.compile(r"(?:没有|未披露|未给出|未提供|未列出|不含
 _TOLD = re.compile(r"(?:给出了?|披露了?|提供了?|列出了?|报告了?)(?P<phrase>[^，,。；的\x00]+?)(?:数据|数字|信息|的数值)?(?P<end>的|，|,|。|$|\x00)")
 _MOST = r"最高|最大|最多|最长|最晚|最新|最近|最重|最深|最快|最贵|最强|最年轻"
 _LEAST = r"最低|最小|最少|最短|最早|最轻|最浅|最慢|最便宜|最老|最古老|最久"
-_NOTE = re.compile(r"[（(，,。；]?\s*(?:请)?(?:不计|忽略|排除|略去|不考虑|不包括|剔除|只计|仅计|只统计|仅统计|只考虑|不统计)[^，。；）)]*?(?:数据|数字|数值|档案|公司|条目|文件|的|项)[^，。；）)]*[）)]?")
+_SAYING = re.compile(r"(?:[。？?；，,]|^)\s*(?:如果?没有|若无|如无|没有的话|请(?:用|以)?[“\"]?(?:回答|作答)|请从|请按|按[^，。]{0,8}排列|请?保留|下降用|减少用|增加用)[^。？?]*(?=[。？?]|$)")
+_NOTE = re.compile(r"(?:[，,。；？?]|^)\s*(?:未给出|没有|缺少)[^，。；]{0,10}的?(?:不计|除外|忽略|略去|不算)[^，。；]*|(?:[，,。；？?]|^)\s*只计[^，。；]*|[（(，,。；]?\s*(?:请)?(?:不计|忽略|排除|略去|不考虑|不包括|剔除|只计|仅计|只统计|仅统计|只考虑|不统计)[^，。；）)]*?(?:数据|数字|数值|档案|公司|条目|文件|的|项)[^，。；）)]*[）)]?")
 _DIGITS = re.compile(rf"[（(，,]?\s*(?:请)?(?:结果)?(?:保留|精确到|四舍五入到)(?:小数点后)?\s*(?P<n>{_COUNT})\s*(?:位)?(?:小数|位)?[）)]?")
-_UNIT = re.compile(r"[（(](?:以|单位[：:]?)?(?P<unit>[^（）()]{1,10}?)(?:为单位|计)?[）)]")
-_COLLECTION = re.compile(r"(?:在)?(?:这些|本|该|此|上述|所给)(?:文件|文档|资料|语料|材料|集合|档案|数据集)(?:集|库)?(?:中|里|内)(?:的)?[，,]?")
+_UNIT = re.compile(r"[（(](?!按绝对值)(?:以|单位[：:]?)?(?P<unit>[^（）()]{1,10}?)(?:为单位|计)?[）)]")
+_COLLECTION = re.compile(r"(?:在)?(?:这些|本|该|此|上述|所给)(?:文件|文档|资料|语料|材料|集合|档案|数据集)(?:集|库)?(?:中|里|内)?(?:的)?[，,]?")
 _ENTITY = r"(?P<entity>[^，,。；的“”]{1,12}?)"
 
 
@@ -67,14 +71,15 @@ def parse(question: str) -> Ask | None:
     if match := _DIGITS.search(text):
         digits = count_of(match["n"])
         text = text[: match.start()] + text[match.end() :]
-    text = _NOTE.sub("", text)
+    text = _NOTE.sub("", _SAYING.sub("", text))
     text = _COLLECTION.sub("", text)
     unit = ""
     if (match := _UNIT.search(text)) and not re.search(r"是|于", match["unit"]):
         unit = match["unit"]
         text = text[: match.start()] + text[match.end() :]
     text = re.sub(r"^(?:请问|请)[，,]?", "", text.strip("，, 。？?"))
-    for form in (_compared, _shared, _counted, _computed, _ranked, _listed, _looked_up):
+    text = re.sub(r"[（(]按绝对值[)）]", "", text)
+    for form in (_changed, _compared, _shared, _counted, _computed, _ranked, _listed, _looked_up):
         found = form(text)
         if found is not None:
             return replace(found, digits=digits, unit=unit)
@@ -90,6 +95,8 @@ def conditions(text: str) -> tuple[tuple[Condition, ...], str]:
         found.append((match.start(), Condition(_bare(phrase), relation, values)))
         text = text[: match.start()] + "\x00" + text[match.end() :]
 
+    while match := _DIFFERS.search(text):
+        taken(match, match["one"] + match["phrase"], "differs", match["other"] + match["phrase"])
     while match := _EXACT.search(text):
         taken(match, match["label"] or match["phrase"], "unequal" if match["not"] else "equal", match["value"])
     while match := _AMONG.search(text):
@@ -111,9 +118,16 @@ def conditions(text: str) -> tuple[tuple[Condition, ...], str]:
         taken(match, match["phrase"], relation, re.sub(r"(?<=^\d{4})年$", "", match["amount"]))
     while match := _PLACED.search(text):
         word = match["noun"] or re.sub(r"(?:位于|设在|来自|属于|为|是|在|于)", "", match["phrase"])
-        taken(match, word, "like" if word else "is", match["value"])
+        if word:
+            taken(match, word, "like", match["value"])
+        elif match["phrase"] == "属于":
+            taken(match, match["value"], "is")
+        else:
+            taken(match, "", "is", match["value"])
     while match := _NOUNED.search(text):
         taken(match, match["noun"], "like", match["value"])
+    while match := _IS.search(text):
+        taken(match, match["phrase"], "unlike" if match["not"] else "like", match["value"])
     while match := _LACKING.search(text):
         taken(match, match["phrase"], "untold")
     while match := _CONTAINS.search(text):
@@ -125,8 +139,8 @@ def conditions(text: str) -> tuple[tuple[Condition, ...], str]:
 
 def _bare(text: str) -> str:
     text = text.replace("\x00", "").strip(" “”\"，,。的")
-    text = re.sub(r"^(?:在|其|且|并且|并|同时|而且|有|哪些|哪家|所有|全部|各)?(?:公司|企业|国家|档案|机构)?(?:中|里|当中)?(?:，|,|的)?", "", text)
-    return text.strip(" 的，,")
+    shorter = re.sub(r"^(?:在|其|且|并且|并|同时|而且|有|哪些|哪家|所有|全部|各)?(?:(?:公司|企业|国家|档案|机构)(?:中|里|当中)?(?:，|,|的)?)?", "", text)
+    return shorter.strip(" 的，,") or text
 
 
 def _value(text: str) -> str:
@@ -134,7 +148,8 @@ def _value(text: str) -> str:
 
 
 def _entity(text: str) -> str:
-    text = re.sub(r"(?:请)?(?:列出|找出|给出|在|所有|全部|这些|那些|各|每|哪些|哪几|哪|一共|总共|共|有|是|的|中|里|当中|之中|都|各家|家|个|，|,)", " ", text)
+    text = re.sub(r"全部名称|名称$|且|并且", " ", text)
+    text = re.sub(r"(?:请)?(?:列出|找出|给出|在|所有|全部|这些|那些|各|每|哪些|哪几|哪|一共|总共|共|有|是|的|中|里|当中|之中|都|各家|(?<!国)家|个|，|,)", " ", text)
     return "".join(text.split())
 
 
@@ -146,6 +161,9 @@ def _scope(text: str) -> tuple[tuple[Condition, ...], str, str]:
     if match is None:
         return (), "", text
     found, left = conditions(match["scope"])
+    claim, _, noun = left.strip(" 的，,").rpartition("的")
+    if claim and noun and _entity(claim):
+        return (*found, Condition(_bare(claim), "is")), _entity(noun), match["rest"]
     return found, _entity(left), match["rest"]
 
 
@@ -232,19 +250,46 @@ def _ranked(text: str) -> Ask | None:
 
 def _compared(text: str) -> Ask | None:
     higher = r"(?P<way>更?(?:高|大|多|长|晚|新)|更?(?:低|小|少|短|早))"
-    if match := re.match(rf"^(?P<a>[^，,]+?)(?:和|与|跟|同)(?P<b>[^，,]+?)(?:相比|之间|中|两者|二者|比较)*[，,]?\s*(?:哪(?:一?(?:家|个|位|国))?|谁)(?:公司|企业|国家)?的?(?P<phrase>[^，,]+?)(?:更|较|比较)?{higher}$", text):
+    if match := re.match(rf"^(?P<a>[^，,]+?)(?:(?<!共)和|与|跟|同)(?P<b>[^，,]+?)(?:相比|之间|中|两者|二者|比较)*[，,]?\s*(?:哪(?:一?(?:家|个|位|国))?|谁)(?:公司|企业|国家)?的?(?P<phrase>[^，,]+?)(?:更|较|比较)?{higher}$", text):
         way = match["way"]
         return Ask("lower" if way[-1] in "低小少短早" else "higher", phrase=_bare(match["phrase"]), names=(_value(match["a"]), _value(match["b"])))
     if match := re.match(rf"^(?:哪(?:一?(?:家|个|位|国))?|谁)(?:公司|企业|国家)?的?(?P<phrase>[^，,]+?)(?:更|较){higher}[，,：:]\s*(?P<a>[^，,]+?)(?:还是|或|和)(?P<b>[^，,]+)$", text):
         way = match["way"]
         return Ask("lower" if way[-1] in "低小少短早" else "higher", phrase=_bare(match["phrase"]), names=(_value(match["a"]), _value(match["b"])))
-    if match := re.match(r"^(?P<a>[^，,]+?)(?:和|与|跟)(?P<b>[^，,的]+?)的(?P<phrase>[^，,]+?)(?:相差|差距|之差|差额|的差)(?:是|为)?(?:多少)?.*$", text):
+    if match := re.match(r"^(?P<a>[^，,]+?)(?:(?<!共)和|与|跟)(?P<b>[^，,的]+?)的(?P<phrase>[^，,]+?)(?:相差|差距|之差|差额|的差)(?:是|为)?(?:多少)?.*$", text):
         return Ask("difference", phrase=_bare(match["phrase"]), names=(_value(match["a"]), _value(match["b"])))
     if match := re.match(r"^(?P<a>[^，,]+?)的(?P<phrase>[^，,]+?)比(?P<b>[^，,的]+?)(?:的(?P=phrase))?(?:高|多|大|长|低|少|小)(?:多少|出多少|了多少)$", text):
         return Ask("difference", phrase=_bare(match["phrase"]), names=(_value(match["a"]), _value(match["b"])))
     if match := re.match(r"^(?P<a>[^，,]+?)的(?P<phrase>[^，,]+?)(?:是否|是不是)?(?P<way>高于|大于|多于|低于|小于|少于)(?P<b>[^，,的\d]+?)(?:的(?P=phrase))?吗?$", text):
         below = match["way"][0] in "低小少"
         return Ask("any", phrase=_bare(match["phrase"]), names=(_value(match["a"]), _value(match["b"])), groups="below" if below else "above")
+    return None
+
+
+_CHANGE = re.compile(
+    r"^(?P<name>[^，,的]+?)的(?P<phrase>[^，,]+?)(?:从|由)(?P<one>(?:19|20)\d\d)年?(?:到|至)(?P<other>(?:19|20)\d\d)年?(?:间)?(?:变化|增加|减少|增长|下降|上升|提高)了?(?:多少|几何).*$"
+)
+_GROWN = re.compile(
+    r"^(?P<phrase>[^，,]+?)(?:从|由)(?P<one>(?:19|20)\d\d)年?(?:到|至)(?P<other>(?:19|20)\d\d)年?(?:间)?(?P<way>增加|增长|上升|提高|变化|减少|下降|降低)(?:得)?最(?:多|大|快)的?(?:是)?哪.*$"
+)
+_OFTEN = re.compile(r"^(?:哪(?:一?种|一?个|一?类|一)|什么)(?P<group>[^，,]+?)(?:出现(?:得|的次数)?)?最(?P<way>多|常见|少)$")
+_DIFFERS = re.compile(
+    r"(?P<one>(?:19|20)\d\d年)(?:的)?(?P<phrase>[^，,。的\x00]+?)与(?P<other>(?:19|20)\d\d年)(?:的)?(?:不同|不一样|不是同一[个人位])(?P<end>的|，|,|。|$|\x00)"
+)
+
+
+def _changed(text: str) -> Ask | None:
+    """What changed from one year to another, and what occurs most often."""
+    if match := _CHANGE.match(text):
+        phrase = _bare(match["phrase"])
+        return Ask("change", phrase=f"{match['other']}年{phrase}", against=f"{match['one']}年{phrase}", names=(_value(match["name"]),))
+    scope, entity, rest = _scope(text)
+    if match := _GROWN.match(rest):
+        operation: Operation = "least" if match["way"] in ("减少", "下降", "降低") else "most"
+        phrase = _bare(match["phrase"])
+        return Ask(operation, entity=entity, phrase=f"{match['other']}年{phrase}", against=f"{match['one']}年{phrase}", scope=scope)
+    if match := _OFTEN.match(rest):
+        return Ask("least" if match["way"] == "少" else "most", entity=entity, groups=_bare(match["group"]), scope=scope)
     return None
 
 

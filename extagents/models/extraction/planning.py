@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from extagents.models.extraction.names import names_in
 from extagents.models.extraction.question import detect_type
 from extagents.models.extraction.vocabulary import lowered
+from extagents.tables.templates import ask_of
+from extagents.tables.templates_question import Ask
 from extagents.text import is_cjk
 from extagents.types import Candidate, Fused, FusionInput, Kind, Plan, PlannerInput, Turn
 
@@ -62,7 +64,10 @@ def plan(inputs: PlannerInput) -> Plan:
     core = _resolve(core, inputs.history)
     answer_type = detect_type(core)
     instructions = " ".join(part for part in (inputs.instructions.strip(), form) if part)
-    return Plan(core=core, instructions=instructions, kind=kind_of(core), answer_type=answer_type, queries=_queries(core))
+    kind = kind_of(core)
+    ask = ask_of(core) if kind == "aggregate" else None
+    queries = _queries(core) if ask is None else list(dict.fromkeys([*ask.phrases, core]))[:_MOST_QUERIES]
+    return Plan(core=core, instructions=instructions, kind=kind, answer_type=answer_type, queries=queries)
 
 
 def kind_of(core: str) -> Kind:
@@ -71,7 +76,52 @@ def kind_of(core: str) -> Kind:
         return "summary"
     if _AGGREGATE.search(core):
         return "aggregate"
+    ask = ask_of(core)
+    if ask is not None and _over_many(ask, core):
+        return "aggregate"
     return "multi_hop" if _NESTED.search(core) else "lookup"
+
+
+_MANY = re.compile(
+    r"\b(?:(?:all|every|each|any)(?: one)?(?: of)?(?: the)?|of the|among|across|the|these|those)\s+(?:[\w-]+\s+){0,3}?[\w-]{3,}(?<!s)s\b",
+    re.IGNORECASE,
+)
+_TWO = re.compile(
+    r"\W*(?:which|who)\b[^:,]*?\b(?:has|had|reported|reports)\s+(?:the\s+|an?\s+)(?:higher|lower|larger|smaller|greater|bigger|longer|shorter)\s+[^:,]+[:,]\s*[^,]+\bor\b"
+    r"|.+(?:和|与|跟)[^，,]+(?:相比|之间|中)?[，,]?(?:哪|谁).*(?:更|较)[高低大小多少]",
+    re.IGNORECASE,
+)
+_COLLECTION = re.compile(
+    r"\b(?:in|of|across|over) (?:this|the|these|our|my) (?:whole |entire |given )?(?:collection|corpus|data ?set|archive|documents|files|filings|reports|profiles)\b"
+    r"|(?:本|该|此|这些|上述|所给)(?:资料|文件|文档|语料|档案|数据|材料)",
+    re.IGNORECASE,
+)
+_RANKS = frozenset(("most", "least", "sum", "average", "median", "percent"))
+
+
+def _over_many(ask: Ask, core: str) -> bool:
+    """Whether a question that a table can answer is one over many documents, and not about one passage."""
+    if ask.operation in ("difference", "change") or (ask.operation in ("higher", "lower") and _TWO.match(core)):
+        return True
+    if _COLLECTION.search(core) and not ask.names:
+        return True
+    if ask.operation in ("value", "higher", "lower") or ask.names:
+        return False
+    conditions = (*ask.scope, *ask.tested)
+    if any(condition.relation in ("above", "at_least", "below", "at_most", "between", "told", "untold") for condition in conditions):
+        return ask.operation in ("count", "list", "percent", "any") or ask.operation in _RANKS
+    if _chinese(core):
+        return ask.operation in _RANKS - {"most", "least"} or (ask.operation in ("count", "list") and bool(conditions)) or ask.most > 1
+    if ask.operation in ("sum", "average", "median", "percent"):
+        return bool(_MANY.search(core))
+    if ask.operation in ("most", "least"):
+        return ask.most > 1 or re.match(r"\W*(?:among|of|across|out of|considering)\b(?! the two\b| these two\b)", core, re.IGNORECASE) is not None
+    named = any(condition.relation in ("contains", "lacks", "equal") for condition in conditions)
+    return named and re.search(r"\bof the\b|\bin this collection\b|^\W*(?:list|name) (?:all|every)", core, re.IGNORECASE) is not None
+
+
+def _chinese(text: str) -> bool:
+    return any(is_cjk(char) for char in text)
 
 
 def _split_form(question: str) -> tuple[str, str]:

@@ -120,6 +120,8 @@ def _line_field(start: int, line: str, heading: str) -> Field | None:
         if match is None:
             return None
         label, value = match["label"], match["value"]
+    if label.startswith('"') and (told := _JSON_PART.match(line.strip().rstrip(","))) and told["value"]:
+        label, value = told["key"], _json_value(told["value"])
     label = label.strip(" *_`\"'")
     if not label or len(label) > _LONGEST_LABEL or len(label.split()) > 14 or label.endswith((".", "?", "!", "。", "？")):
         return None

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from extagents.models.extraction.tabular_lines import Field, fields
 from extagents.models.extraction.tabular_sentences import said
-from extagents.models.extraction.tabular_values import raw_of, year_of
+from extagents.models.extraction.tabular_values import raw_of, unit_beside, year_of
 from extagents.tables.templates import labels_of
 from extagents.tables.templates_words import Fit, plain, tokens, wordings, years
 from extagents.tabular import Column, ReportedCell, ReportedRow, RowsRead, TableSchema
@@ -82,7 +82,7 @@ def _section_rows(section: Section, table: TableSchema, wanted: list[_Wanted]) -
             if not level:
                 continue
             raw = raw_of(field.value, entry.column, unit=field.unit if entry.column.type == "number" else "")
-            if raw is None:
+            if raw is None or (level < 0.97 and entry.column.type == "number" and _other_unit(raw, entry.column)):
                 continue
             entity = field.entity or (field.heading if headed and field.heading else name)
             if not entity:
@@ -94,9 +94,10 @@ def _section_rows(section: Section, table: TableSchema, wanted: list[_Wanted]) -
             if key not in best or rank > best[key][:3]:
                 best[key] = (*rank, cell)
             order.setdefault(entity)
+    lines = frozenset(field.quote for field in listed)
     for entry in wanted:
         if name and (name, entry.column.name) not in best and not any(column == entry.column.name for _, column in best):
-            cell_said = said(section.text, entry.column, labels=entry.names, asked=entry.years, entity=name)
+            cell_said = said(section.text, entry.column, labels=entry.names, asked=entry.years, entity=name, lines=lines)
             if cell_said is not None:
                 best[name, entry.column.name] = (0.5, 0, 0, cell_said)
                 order.setdefault(name)
@@ -131,6 +132,12 @@ def _level(field: Field, entry: _Wanted, fit: Fit) -> float:
     score = max(fit.score(name, field.label, unit=entry.column.unit, beside=entry.column.description) for name in entry.names)
     allowed = set(tokens(f"{entry.column.name} {entry.column.description} {entry.column.unit}")) | wordings().weak | told
     return 0.8 * score if score >= _SURE and set(tokens(_PARENTHESES.sub("", field.label))) <= allowed else 0.0
+
+
+def _other_unit(raw: str, column: Column) -> bool:
+    """Whether one of two is a percentage and the other is not."""
+    unit = unit_beside(raw)
+    return (unit == "%") != (column.unit == "%") and bool(unit or column.unit)
 
 
 def _cut(field: Field, raw: str) -> str:

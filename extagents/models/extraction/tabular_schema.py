@@ -18,6 +18,7 @@ from extagents.types import SchemaInput
 
 _PARENTHESES = re.compile(r"\s*[（(][^()（）]*[)）]")
 _NEAR = 0.06
+_SMALL = frozenset("the a an of in on at to for by with and or its their".split())
 _MOST_LABELS = 8
 
 
@@ -151,19 +152,35 @@ def _core(label: str, phrase: str) -> frozenset[str]:
 def _column(phrase: str, ask: Ask, labels: dict[str, _Label], fit: Fit) -> Column | None:
     chosen = _best(phrase, labels, fit)
     if not chosen:
-        return None
+        return _unseen(phrase, ask, labels)
     asked = years(phrase)
     texts = list(dict.fromkeys(label.text for label in chosen))
     if not asked and any(years(text) for text in texts):
         texts = list(dict.fromkeys(re.sub(r"\s{2,}", " ", re.sub(r"\b(?:19|20)\d\d\b", "", text)).strip(" -–,") for text in texts))
     values = [value for label in chosen for value in label.values]
-    relations = {condition.relation for condition in (*ask.scope, *ask.tested) if condition.phrase == phrase}
-    ranked = phrase == ask.phrase and ask.operation not in ("value",)
+    relations = _relations(phrase, ask)
+    ranked = phrase in (ask.phrase, ask.against) and ask.operation not in ("value",)
     kind = _type(values, listed=bool(relations & {"contains", "lacks"}), figures=ranked or bool(relations & {"above", "at_least", "below", "at_most", "between"}), exact="equal" in relations)
     unit = _unit(values, [unit for label in chosen for unit in label.units]) if kind == "number" else ""
-    name = _slug(texts[0], phrase, asked)
+    name = _slug(phrase, asked)
     quoted = ", ".join(f"“{text}”" for text in texts)
     return Column(name=name, type=kind, unit=unit, description=f"the value under the label {quoted}")
+
+
+def _relations(phrase: str, ask: Ask) -> set[str]:
+    """How the question compares the column's values."""
+    return {condition.relation for condition in (*ask.scope, *ask.tested) if condition.phrase == phrase}
+
+
+def _unseen(phrase: str, ask: Ask, labels: dict[str, _Label]) -> Column | None:
+    """A column whose line the sample does not show, though it shows its like: under the phrase's own words."""
+    core = _core(phrase, phrase)
+    if not core or not any(core & set(tokens(label)) for label in labels) or len(labels) < 5:
+        return None
+    relations = _relations(phrase, ask)
+    figures = relations & {"above", "at_least", "below", "at_most", "between"} or (phrase in (ask.phrase, ask.against) and ask.operation != "value")
+    kind: ColumnType = "boolean" if "is" in relations else "list" if relations & {"contains", "lacks"} else "number" if figures else "text"
+    return Column(name=_slug(phrase, years(phrase)), type=kind, description=f"the value under the label “{phrase}”")
 
 
 def _valued(value: str, labels: dict[str, _Label]) -> Column | None:
@@ -172,7 +189,7 @@ def _valued(value: str, labels: dict[str, _Label]) -> Column | None:
     if len(holders) != 1:
         return None
     label = holders[0].text
-    return Column(name=_slug(label, label, frozenset()), type="text", description=f"the value under the label “{label}”")
+    return Column(name=_slug(label, frozenset()), type="text", description=f"the value under the label “{label}”")
 
 
 def _type(values: Sequence[str], *, listed: bool, figures: bool, exact: bool) -> ColumnType:
@@ -202,17 +219,17 @@ def _unit(values: Sequence[str], told: Sequence[str]) -> str:
     return unit if seen >= 0.3 * len(values) else ""
 
 
-def _slug(label: str, phrase: str, asked: frozenset[str]) -> str:
-    """A column's name in English letters."""
-    text = label if not any(is_cjk(char) for char in label) else phrase
-    words = re.findall(r"[a-z0-9]+", _PARENTHESES.sub("", text).lower() or text.lower())
-    if any(is_cjk(char) for char in text):
-        words = [token.lstrip("§") for token in tokens(text) if token.startswith("§") or token.isascii()]
-        if not words:
-            words = ["column", *(f"{ord(char):x}" for char in text if is_cjk(char))][:5]
+def _slug(phrase: str, asked: frozenset[str]) -> str:
+    """A column's name in English letters, made from the question's words, so that it is the same whatever the sample is."""
+    chinese = any(is_cjk(char) for char in phrase)
+    words = [token.lstrip("§") for token in tokens(phrase) if token.startswith("§") or token.isascii()] if chinese else re.findall(r"[a-z0-9]+", phrase.lower())
+    if chinese:
+        words = words or ["column", *(f"{ord(char):x}" for char in phrase if is_cjk(char))][:5]
+    else:
+        words = [word for word in words if word not in _SMALL] or words
     words += [year for year in sorted(asked) if year not in words]
     slug = "_".join(words)[:60].strip("_") or "value"
-    return f"{slug}_" if slug == "name" else slug if slug[0].isalpha() else f"c_{slug}"
+    return f"{slug}_" if slug == "name" else slug if slug[0].isalpha() else f"year_{slug}"
 
 
 def _entity(nouns: Counter[str], keys: Counter[str], questions: Sequence[str]) -> str:

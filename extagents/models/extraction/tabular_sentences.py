@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from extagents.models.extraction.tabular_values import figure_of, looks_dated, nothing
+from extagents.models.extraction.tabular_values import figure_of, looks_dated, nothing, unit_beside
 from extagents.tables.templates_words import tokens, wordings, years
 from extagents.tabular import Column, ReportedCell
 from extagents.text import is_cjk, sentence_spans
@@ -42,10 +42,19 @@ _PLACED_ZH = {
 }
 
 
-def said(text: str, column: Column, *, labels: Sequence[str], asked: frozenset[str], entity: str) -> ReportedCell | None:
+_OTHERS = re.compile(
+    r"\b(?:by comparison|by contrast|in comparison|unlike|not covered here|is said to|rumou?red|reportedly|allegedly|would|could|expects?|expected|forecasts?|target(?:s|ed)?|plans?|aims?|guidance|previously|formerly|no longer)\b"
+    r"|相比之下|据称|据传|传闻|预计|预期|计划|目标|曾经|此前|以往",
+    re.IGNORECASE,
+)
+
+
+def said(
+    text: str, column: Column, *, labels: Sequence[str], asked: frozenset[str], entity: str, lines: frozenset[str] = frozenset()
+) -> ReportedCell | None:
     """The cell of the first sentence that plainly tells the column's value; None where none does.
 
-    A sentence that names other years than those asked for, or a label that more words narrow (“cloud revenue”), is not taken.
+    A sentence that names other years than those asked for, or a label that more words narrow (“cloud revenue”), is not taken. `lines` are no sentences: they were read as labelled values.
     """
     told = frozenset(token for label in labels for token in tokens(label) if token not in wordings().weak and token not in years(label))
     if not told or len(text) > 400_000:
@@ -53,13 +62,16 @@ def said(text: str, column: Column, *, labels: Sequence[str], asked: frozenset[s
     spelled = _spellings(labels, told)
     for start, end in sentence_spans(text):
         sentence = text[start:end].strip()
-        if not 8 <= len(sentence) <= 600 or "|" in sentence or "\n" in sentence.strip():
+        if not 8 <= len(sentence) <= 600 or "|" in sentence or "\n" in sentence or sentence in lines:
             continue
         if asked and years(sentence) and not years(sentence) & asked:
             continue
-        if told - set(tokens(sentence)):
+        if told - set(tokens(sentence)) or _OTHERS.search(sentence):
             continue
-        raw = _of_chinese(sentence, column, told, spelled) if any(is_cjk(char) for char in sentence) else _of_english(sentence, column, told, spelled, entity)
+        chinese = any(is_cjk(char) for char in sentence)
+        raw = _plainly(sentence, column, spelled, asked=asked, entity=entity, chinese=chinese)
+        if raw is None and column.type in ("number", "date", "text") and not (asked and not years(sentence)):
+            raw = _of_chinese(sentence, column, told, spelled) if chinese else _of_english(sentence, column, told, spelled, entity)
         if raw is not None and not nothing(raw):
             return ReportedCell(column=column.name, value=raw, quote=sentence)
     return None
@@ -75,6 +87,53 @@ def _spellings(labels: Sequence[str], told: frozenset[str]) -> list[str]:
         found |= {phrase for phrase, name in known.chinese if name == group}
         found |= {" ".join(run) for run, name in known.runs.items() if name == group}
     return sorted((spelling for spelling in found if spelling), key=lambda spelling: (-len(spelling), spelling))
+
+
+_TOLD = (
+    r"(?:(?:in|for|during|by) (?:the )?(?:fiscal |financial )?(?:year )?(?:fy ?)?(?P<year>(?:19|20)\d\d),? )?(?:the )?(?:{labels})"
+    r"(?: (?:of|at|for) (?P<of>[^,;]{{2,60}}?))?(?:,? (?:in|for) (?:the )?(?:fiscal |financial )?(?:year )?(?:fy ?)?(?P<later>(?:19|20)\d\d))?"
+    r" (?:was|is|are|were|stood at|stands at|reached|amounted to|came to|totall?ed|includes?|included) (?:about |approximately |around )?(?P<value>[^;]{{1,160}}?)"
+    r"(?: (?:in|for) (?:the )?(?:fiscal |financial )?(?:year )?(?P<last>(?:19|20)\d\d))?[.]?$"
+)
+_GIVES = r"(?P<of>[A-Z][^,;]{{1,60}}?) (?:gives|puts|lists|states|reports|names|records) (?:its|their|the) (?:{labels})(?: (?:in|for) (?:fiscal )?(?P<year>(?:19|20)\d\d))? (?:as|at|to be|with) (?P<value>[^;]{{1,160}}?)[.]?$"
+_TOLD_ZH = (
+    r"(?:(?P<year>(?:19|20)\d\d)年(?:度)?[，,]?)?(?:(?P<of>[^，。；]{{1,24}}?)的)?(?:(?P<later>(?:19|20)\d\d)年(?:度)?(?:的)?)?(?:{labels})(?:在(?P<last>(?:19|20)\d\d)年)?"
+    r"(?:为|是|达到|达|约为|共有|有|包括)(?P<value>[^。；]{{1,80}}?)。?$"
+)
+
+
+def _plainly(sentence: str, column: Column, spelled: Sequence[str], *, asked: frozenset[str], entity: str, chinese: bool) -> str | None:
+    """The value of a sentence that says nothing but “the label of X is V”; None where it says more, or of another."""
+    fitting = [spelling for spelling in spelled if spelling.isascii() != chinese]
+    labels = "|".join(re.escape(spelling).replace(r"\ ", r"[\s-]+") + ("" if chinese else "(?:s|es)?") for spelling in fitting)
+    if not labels:
+        return None
+    for pattern in (_TOLD_ZH,) if chinese else (_TOLD, _GIVES):
+        match = re.match(pattern.format(labels=labels), sentence, re.IGNORECASE)
+        if match is None:
+            continue
+        groups = match.groupdict()
+        told = {year for key in ("year", "later", "last") if (year := groups.get(key))}
+        if (asked and not told & asked) or (told and not asked):
+            return None
+        if (of := groups.get("of")) and not _alike(of, entity):
+            return None
+        value = match["value"].strip(" “”\"'")
+        if column.type in ("text", "list", "boolean"):
+            return value if len(value) <= 160 and not re.search(r"\b(?:not|which|although|because|but)\b|不详|未知", value) else None
+        return _fitting(value, column)
+    return None
+
+
+def _alike(one: str, other: str) -> bool:
+    """Whether a sentence's subject can be the document's: “it”, “the company”, or words of the same name."""
+    if re.match(r"(?:the|this|our|its)\s+[a-z]+$|it$|该|本", one):
+        return True
+    if any(is_cjk(char) for char in one + other):
+        shared = max((size for size in range(1, min(len(one), len(other)) + 1) for at in range(len(one) - size + 1) if one[at : at + size] in other), default=0)
+        return shared >= 2
+    names = [{word.lower() for word in re.findall(r"\w{2,}", name) if word.lower() not in ("the", "of", "and", "republic", "company", "inc", "ltd")} for name in (one, other)]
+    return bool(names[0] & names[1]) or not names[0]
 
 
 def _of_english(sentence: str, column: Column, told: frozenset[str], spelled: Sequence[str], entity: str) -> str | None:
@@ -115,7 +174,8 @@ def _of_chinese(sentence: str, column: Column, told: frozenset[str], spelled: Se
 def _fitting(raw: str, column: Column) -> str | None:
     """The words, where they can be the column's value."""
     if column.type == "number":
-        return figure_of(raw, unit=column.unit)
+        figure = figure_of(raw, unit=column.unit)
+        return figure if figure is not None and ("%" in (unit_beside(figure), column.unit)) <= (unit_beside(figure) == column.unit) else None
     if column.type == "date":
         return raw if looks_dated(raw) or years(raw) else None
     return raw or None
