@@ -20,7 +20,7 @@ from extagents.tables.values_texts import class_of, folded_words, plain, says_no
 from extagents.tables.values_units import PERCENT, Unit, unit_of
 from extagents.tabular import CellValue, Column
 
-_PLAIN = re.compile(r"[-+]?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?")
+_PLAIN = re.compile(r"[-+]?(?:[1-9]\d{0,2}(?:,\d{3})+|\d+)(?:\.\d+)?")
 _ONLY_YEAR = re.compile(
     r"(?:FY|fiscal year|financial year)?\s*\d{4}\s*(?:财年|年度|年)?|[〇零一二三四五六七八九]{4}年", re.IGNORECASE
 )

@@ -226,6 +226,10 @@ def _tail(text: str, end: int, want: Unit, *, money: bool) -> tuple[Decimal, Uni
     if of and scale != 1:
         gap = of.end()
     unit, stop = _unit_at(text, gap, want)
+    if unit.kind == "currency" and scale == 1:
+        behind = SCALE_AT.match(text, _past(text, stop))  # 5 USD million
+        if behind and behind[0].lower().rstrip(".") in SCALES:
+            return SCALES[behind[0].lower().rstrip(".")], unit, behind.end(), True
     if unit.kind != "none":
         return scale, unit, stop, True
     return scale, unit, at, False

@@ -9,6 +9,7 @@ from decimal import Decimal, InvalidOperation
 _DASHES = "-‐‑‒–—―−﹣－"
 _SUPER = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁻⁺", "0123456789-+")
 _POWER_OF_TEN = re.compile(r"\s*[×x*·]\s*10\s*(?:\^\s*([-−]?\d+)|([⁻⁺]?[⁰¹²³⁴-⁹]+))")
+_LONE_POWER = re.compile(r"(?<![\d.,×x*·])(?<![×x*·]\s)10([⁻⁺]?[⁰¹²³⁴-⁹]+)")
 _SUPER_UNIT = re.compile(r"(?<=[A-Za-z])[²³]|(?<=[A-Za-z])[⁻⁺][¹²³]")
 _FOOTNOTE = re.compile(
     r"[⁰¹²³⁴-⁹]+|\[(?:\d{1,3}|[a-z]|(?:note|citation|ref)[^\[\]]{0,12}|注\d?)\]|[*†‡§#¶]+(?!\S*\d)|(?<=\d)\((?:[a-z]|[ivx]{1,4})\)"
@@ -32,6 +33,7 @@ _MARKS = str.maketrans(
 def folded(text: str) -> str:
     """The text with one kind of dash, blank and digit, without footnote marks, superscripts as what they mean."""
     if not text.isascii():
+        text = _LONE_POWER.sub(lambda found: "1e" + found[1].translate(_SUPER), text)
         text = _POWER_OF_TEN.sub(lambda found: "e" + (found[1] or found[2].translate(_SUPER)).replace("−", "-"), text)
         text = _SUPER_UNIT.sub(lambda found: found[0].translate(_SUPER), text)
         text = _FOOTNOTE.sub("", text)

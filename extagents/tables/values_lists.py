@@ -30,6 +30,7 @@ _LEAD = re.compile(
 _ENGLISH_AND = re.compile(r"\s+and\s+", re.IGNORECASE)
 _CHINESE_AND = re.compile(r"\s*(?:以及|及其|[和与及])\s*")
 _CLOSING = {"(": ")", "（": "）", "[": "]", "【": "】", "《": "》", "“": "”", "「": "」"}
+_COUNT = re.compile(r"\d+\s+[a-z]")
 _ETC = re.compile(r"(?:等等?|等(?:\d+|[一二三四五六七八九十几数多]+)?(?:个|家|位|名|种|项)?(?:国家|地区|公司|企业|城市|人)?)$")
 _LINE_MARK = re.compile(r"^\s*(?:[•·▪*–—-]|\(?\d{1,3}[.)、]|[a-z]\))\s+")
 
@@ -67,6 +68,8 @@ def _parts(text: str) -> list[str]:
     for marks in (";；|", "、", ",，"):
         if any(mark in outside for mark in marks):
             parts = _split(text, marks)
+            if marks == ";；|" and len(parts) == 2 and _COUNT.match(parts[0]) and "," in parts[1]:
+                return _parts(parts[1])  # 15 provinces; Artemisa, Camaguey, Granma
             if marks != ";；|":
                 parts = [piece for part in parts for piece in (_split(part, ",，") if marks == "、" else [part])]
                 parts = [*_rejoined(parts)]
