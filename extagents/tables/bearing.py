@@ -11,21 +11,21 @@ from extagents.tabular import CellValue, QueryResult, Table, TableCell, TableRow
 Borne = tuple[str, str, TableCell]
 
 
-def bearing(sql: str, result: QueryResult, tables: Sequence[Table]) -> tuple[Borne, ...]:
+def bearing(sql: str, result: QueryResult, tables: Sequence[Table], *, database: Database | None = None) -> tuple[Borne, ...]:
     """Row name, column and cell of all that the result rests on, best first. Blocking, like the database that it asks.
 
     First the rows that the result names, in its order, with the cells of the columns that the statement mentions; then, where
     it names none, the same cells of the rows that the statement looks at, those first whose value is in the result.
+    `database` is one that holds the tables, where there is one.
     """
-    with Database(tables) as database:
-        relations = database.relations
-        try:
-            mentioned = database.mentioned(sql)
-            looked = database.looked_at(sql)
-        except SqlError:
-            # A statement that has run is understood; of any other, nothing can be told.
-            return ()
-    read = [relation for relation in relations if relation.name.lower() in mentioned.tables]
+    database = Database(tables) if database is None else database
+    try:
+        mentioned = database.mentioned(sql)
+        looked = database.looked_at(sql)
+    except SqlError:
+        # A statement that has run is understood; of any other, nothing can be told.
+        return ()
+    read = [relation for relation in database.relations if relation.name.lower() in mentioned.tables]
     columns = set(mentioned.columns)
     fields = {
         relation.name: [field for field in relation.fields[1:] if mentioned.everything or field.name.lower() in columns]

@@ -32,7 +32,7 @@ _GRACE = 1.0  # seconds from the interrupt to the end of the process
 _STARTING = 60.0
 _LOADING = 60.0
 _LARGEST_ANSWER = 64 << 20  # bytes; no more is taken from the process, whatever it says
-_IDLE = 2
+_LONGEST = 1_000_000  # characters; what is longer is not even sent
 # Needed to start the interpreter on some systems; the process empties its environment before it opens the database.
 _STARTERS = ("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "SYSTEMROOT")
 
@@ -68,7 +68,7 @@ class Database:
     """Tables, and statements over them. Blocking: an event loop calls it in a thread. Safe to use from several threads.
 
     `seconds` is what one statement may take, `memory_mb` what the database may hold, in megabytes; at most `rows` rows of a
-    result come back. A process is started with the first statement, and kept for the next database when this one is closed.
+    result come back. Processes belong to no database: a few serve all that are open, and at best one that holds the tables.
     """
 
     def __init__(self, tables: Sequence[Table], *, seconds: float = 5.0, memory_mb: int = 256, rows: int = 1_000) -> None:
@@ -76,9 +76,7 @@ class Database:
         self._seconds = seconds
         self._memory = memory_mb
         self._rows = rows
-        self._order: bytes | None = None
-        self._digest = ""
-        self._worker: _Worker | None = None
+        self._order: tuple[bytes, str] | None = None
         self._closed = False
         self._lock = threading.Lock()
 
@@ -89,11 +87,9 @@ class Database:
         self.close()
 
     def close(self) -> None:
-        """Hands the process on. Statements raise `SqlError` from here on."""
-        with self._lock:
-            worker, self._worker, self._closed = self._worker, None, True
-        if worker is not None:
-            _keep(worker)
+        """Lets go of the tables. Statements raise `SqlError` from here on."""
+        self._closed = True
+        self._order = None
 
     def profiles(self) -> tuple[TableProfile, ...]:
         """What is known of each table: types, filled and distinct values, range and examples of its columns, and first rows."""
@@ -124,25 +120,36 @@ class Database:
         return Looked({name: tuple(numbers) for name, numbers in answer["rows"].items()}, tuple(answer["whole"]))
 
     def _ask(self, order: dict[str, Any], seconds: float) -> dict[str, Any]:
-        if len(order["sql"]) > 1_000_000:
+        if self._closed:
+            raise SqlError("the database is closed")
+        if len(order["sql"]) > _LONGEST:
             raise SqlError("the statement is too long")
-        with self._lock:
-            if self._closed:
-                raise SqlError("the database is closed")
-            worker = self._loaded() if order["do"] != "mentions" else self._any()
-            answer = worker.ask(_line({**order, "seconds": seconds}), seconds + _GRACE)
-            if answer is None:
-                self._worker = None
+        line = _line({**order, "seconds": seconds})
+        load, digest = (b"", "") if order["do"] == "mentions" else self._load_order()
+        with _processes.slot():
+            while True:
+                worker = _processes.take(self._memory, digest)
+                used = worker.used
+                try:
+                    answer = worker.load(load, digest) if load and worker.holds != digest else None
+                    if not load or worker.holds == digest:
+                        answer = worker.ask(line, seconds + _GRACE)
+                except BaseException:
+                    worker.end()
+                    raise
+                if answer is not None:
+                    _processes.keep(worker)
+                    break
                 worker.end()
+                # One that had waited may have ended before it was asked: a new one tells.
+                if worker.overdue or not used:
+                    break
         return self._understood(answer, overdue=worker.overdue, seconds=seconds)
 
     def _understood(self, answer: dict[str, Any] | None, *, overdue: bool, seconds: float) -> dict[str, Any]:
-        if answer is None:
-            if overdue:
-                answer = {"slow": True}
-            else:
-                raise SqlError("the statement ended the database's process: it needs too much memory, or is nested too deeply")
-        if answer.get("slow"):
+        if answer is None and not overdue:
+            raise SqlError("the statement ended the database's process: it needs too much memory, or is nested too deeply")
+        if answer is None or answer.get("slow"):
             raise SqlError(f"the statement took longer than {seconds:g} seconds; ask for less, without loops or cross joins")
         if answer.get("large"):
             raise SqlError(f"the statement needs more than {self._memory} MB of memory; ask for less, without cross joins")
@@ -150,28 +157,14 @@ class Database:
             raise SqlError(str(answer["refused"]))
         return answer
 
-    def _any(self) -> _Worker:
-        """A process that can read a statement, whatever tables it holds."""
-        if self._worker is None or not self._worker.is_alive():
-            self._worker = _take(self._memory, self._digest)
-        return self._worker
-
-    def _loaded(self) -> _Worker:
-        """A process that holds these tables: the one at work, one that was kept, or a new one."""
-        if self._order is None:
-            self._order = _line({"do": "load", "seconds": _LOADING, "tables": [_sent(relation) for relation in self.relations]})
-            self._digest = hashlib.sha256(self._order).hexdigest()
-        worker = self._worker if self._worker is not None and self._worker.is_alive() else _take(self._memory, self._digest)
-        if worker.holds != self._digest:
-            answer = worker.ask(self._order, _LOADING + _GRACE)
-            if answer is None or "loaded" not in answer:
-                worker.end()
-                self._worker = None
-                self._understood(answer, overdue=worker.overdue, seconds=_LOADING)
-                raise SqlError("the tables cannot be loaded")
-            worker.holds = self._digest
-        self._worker = worker
-        return worker
+    def _load_order(self) -> tuple[bytes, str]:
+        """What loads the tables, and a name for them by their content; made once."""
+        with self._lock:
+            if self._order is None:
+                tables = [_sent(relation) for relation in self.relations]
+                order = _line({"do": "load", "seconds": _LOADING, "tables": tables})
+                self._order = (order, hashlib.sha256(order).hexdigest())
+            return self._order
 
 
 def columns_of(sql: str) -> tuple[str, ...]:
@@ -198,11 +191,12 @@ def _line(order: dict[str, Any]) -> bytes:
 
 
 class _Worker:
-    """One process, and the two pipes to it. `holds` names the tables in it."""
+    """One process, and the two pipes to it. `holds` names the tables in it, `used` says whether it was asked before."""
 
     def __init__(self, memory: int) -> None:
         self.memory = memory
         self.holds = ""
+        self.used = False
         self.overdue = False
         paths = [os.path.abspath(path) for path in sys.path]
         try:
@@ -229,11 +223,20 @@ class _Worker:
         """Whether the process can be asked."""
         return self.process.poll() is None
 
+    def load(self, order: bytes, name: str) -> dict[str, Any] | None:
+        """Puts tables in instead of those that it holds; None as in `ask`."""
+        self.holds = ""
+        answer = self.ask(order, _LOADING + _GRACE)
+        if answer is not None and "loaded" in answer:
+            self.holds = name
+        return answer
+
     def ask(self, order: bytes, seconds: float) -> dict[str, Any] | None:
         """The answer; None where the process ended, by itself or because it took longer than `seconds`."""
         source, target = self.process.stdout, self.process.stdin
         assert source is not None
         assert target is not None
+        self.used = True
         with self._time(seconds):
             try:
                 target.write(order)
@@ -270,50 +273,52 @@ class _Worker:
                     pipe.close()
 
 
-_kept: list[_Worker] = []
-_kept_lock = threading.Lock()
+class _Processes:
+    """The processes of all databases: as many at work as there are slots, and no more kept for what comes next."""
 
+    def __init__(self) -> None:
+        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        self._most = max(2, min(4, cores))
+        self.forget()
 
-def _take(memory: int, digest: str) -> _Worker:
-    """A process with that much memory: at best one that holds the tables already."""
-    if not _can_start():
-        raise NoProcess("no process can be started to run SQL in: the Python interpreter is embedded in another program")
-    with _kept_lock:
-        for dead in [held for held in _kept if not held.is_alive()]:
-            _kept.remove(dead)
-            dead.end()
-        fitting = [held for held in _kept if held.memory == memory]
-        worker = next((held for held in fitting if held.holds == digest), fitting[0] if fitting else None)
-        if worker is not None:
-            _kept.remove(worker)
-    return _Worker(memory) if worker is None else worker
+    def forget(self) -> None:
+        """Starts with none: a forked process does not share its parent's pipes, which are the parent's to close."""
+        self.kept: list[_Worker] = []
+        self._lock = threading.Lock()
+        self._slots = threading.BoundedSemaphore(self._most)
 
+    def slot(self) -> threading.Semaphore:
+        """Held while a process is used."""
+        return self._slots
 
-def _keep(worker: _Worker) -> None:
-    with _kept_lock:
-        if worker.is_alive():
-            _kept.append(worker)
-        else:
+    def take(self, memory: int, digest: str) -> _Worker:
+        """A process with that much memory: at best one that holds the tables, else one that waits, else a new one."""
+        if not _can_start():
+            raise NoProcess("no process can be started to run SQL in: the Python interpreter is embedded in another program")
+        with self._lock:
+            for dead in [held for held in self.kept if not held.is_alive()]:
+                self.kept.remove(dead)
+                dead.end()
+            fitting = [held for held in self.kept if held.memory == memory]
+            worker = next((held for held in fitting if held.holds == digest), fitting[0] if fitting else None)
+            if worker is not None:
+                self.kept.remove(worker)
+        return _Worker(memory) if worker is None else worker
+
+    def keep(self, worker: _Worker) -> None:
+        """Hands a process on to the next statement."""
+        with self._lock:
+            self.kept.append(worker)
+            ended = [self.kept.pop(0) for _ in range(len(self.kept) - self._most)]
+        for old in ended:
+            old.end()
+
+    def end(self) -> None:
+        """Ends those that wait."""
+        with self._lock:
+            ended, self.kept = self.kept, []
+        for worker in ended:
             worker.end()
-        ended = [_kept.pop(0) for _ in range(len(_kept) - _IDLE)]
-    for old in ended:
-        old.end()
-
-
-def end_kept() -> None:
-    """Ends the processes that wait for another database."""
-    with _kept_lock:
-        ended = list(_kept)
-        _kept.clear()
-    for worker in ended:
-        worker.end()
-
-
-def _forget() -> None:
-    """A forked process does not share its parent's pipes; they are the parent's to close."""
-    global _kept_lock
-    _kept.clear()
-    _kept_lock = threading.Lock()
 
 
 def _can_start() -> bool:
@@ -322,6 +327,14 @@ def _can_start() -> bool:
     return name.startswith(("python", "pypy")) and not getattr(sys, "frozen", False)
 
 
+_processes = _Processes()
+
+
+def end_kept() -> None:
+    """Ends the processes that wait for another statement."""
+    _processes.end()
+
+
 atexit.register(end_kept)
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_forget)
+    os.register_at_fork(after_in_child=_processes.forget)

@@ -1,16 +1,15 @@
-"""From a database's result to a bare answer, and whether two results say the same."""
+"""From a database's result to a bare answer."""
 
 from __future__ import annotations
 
-import itertools
 import math
 import re
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from extagents.tables.bearing import bearing as bearing
 from extagents.tables.relations import dated
+from extagents.tables.sameness import same_result as same_result
 from extagents.tables.values import told
 from extagents.tabular import CellValue, QueryResult, Table, WrittenSql
 from extagents.types import AnswerType
@@ -62,7 +61,7 @@ class _Asked(NamedTuple):
     chinese: bool
     language: str
     places: int | None
-    year: bool
+    year: bool  # a year alone is wanted
     values: bool
 
     @property
@@ -235,16 +234,31 @@ class _Writer:
         single = sum(_is_number(self._result, other) for other in range(len(self._result.columns))) == 1
         column = self._columns.get(name)
         unit = column.unit if column is not None else self._written.unit if single else ""
-        if self._written.form == "percent" and (single or unit == "%"):
+        if (self._written.form == "percent" and (single or unit == "%")) or (single and self._written.unit == "%"):
             value, unit = self._percent(value), "%"
         elif self._written.form == "number" and single:
             unit = self._written.unit or unit
         elif counted and column is None:
             unit = ""
-        year = value.is_integer() and 1000 <= value <= 2999 and (self._asked.year or bool(_YEAR_NAME.search(name)))
-        if year and unit.lower() in ("", "year", "years", "年"):
-            return str(int(value))
+        if 1000 <= value <= 2999 and unit.lower() in ("", "year", "years", "年") and self._is_year(name):
+            return self._said(value, "").replace(",", "")
         return self._said(value, unit)
+
+    def _is_year(self, name: str) -> bool:
+        """Whether the result's column of that name holds years, which nobody parts into thousands."""
+        if self._asked.year or self._written.form == "date" or _YEAR_NAME.search(name):
+            return True
+        words = set(re.findall(r"\w+", name))
+        told_of = [
+            column for known, column in self._columns.items() if known in words and _YEAR_NAME.search(column.description)
+        ]
+        return bool(told_of) and all(
+            isinstance(value, (int, float)) and 1000 <= value <= 2999 and float(value).is_integer()
+            for table in self._tables
+            for row in table.rows
+            for column in years
+            if (value := row.values.get(column.name)) is not None
+        )
 
     def _said(self, value: float, unit: str) -> str:
         places = self._asked.places
@@ -311,76 +325,3 @@ def _holds(text: str, value: float, places: int) -> bool:
     return found is not None and abs(float(found[0].replace(",", "")) - abs(_rounded(value, places))) < 1e-9 * max(
         1.0, abs(value)
     )
-
-
-# ------------------------------------------------------------------ two results
-
-
-def same_result(one: QueryResult, other: QueryResult, *, ordered: bool = False) -> bool:
-    """Whether two statements brought the same: numbers by value, the order of rows only where `ordered`.
-
-    One may have columns more than the other, in any order (the name alone, or the name with the value it was ranked by).
-    """
-    first, second = (_clean(result) for result in sorted((one, other), key=lambda result: len(result.columns)))
-    if len(first) != len(second):
-        return False
-    if not first:
-        return True
-    narrow, wide = len(first[0]), len(second[0])
-    if narrow == wide == len(first) == len(second) == 1 and _share_and_percent(first[0][0], second[0][0]):
-        return True
-    for chosen in itertools.islice(itertools.permutations(range(wide), narrow), 5_000):
-        if _same_rows(first, [tuple(row[place] for place in chosen) for row in second], ordered=ordered):
-            return True
-    return False
-
-
-def _clean(result: QueryResult) -> list[tuple[object, ...]]:
-    """The rows in which something is known, in one spelling."""
-    return [tuple(_alike(value) for value in row) for row in result.rows if any(value is not None for value in row)]
-
-
-def _alike(value: CellValue | None) -> object:
-    match value:
-        case bool() | int() | float():
-            return float(value)
-        case str():
-            return " ".join(value.split()).casefold()
-        case tuple():
-            return tuple(sorted(" ".join(item.split()).casefold() for item in value))
-        case _:
-            return None
-
-
-def _same_rows(one: Sequence[tuple[object, ...]], other: Sequence[tuple[object, ...]], *, ordered: bool) -> bool:
-    if not ordered:
-        if Counter(map(_coarse, one)) == Counter(map(_coarse, other)):
-            return True
-        one, other = (sorted(rows, key=_sorting) for rows in (one, other))
-    return all(all(_equal(left, right) for left, right in zip(*pair, strict=True)) for pair in zip(one, other, strict=True))
-
-
-def _coarse(row: Sequence[object]) -> tuple[object, ...]:
-    return tuple(float(f"{value:.6g}") if isinstance(value, float) else value for value in row)
-
-
-def _sorting(row: Sequence[object]) -> tuple[str, ...]:
-    # Text first: numbers that differ by noise must not change the order.
-    return (
-        *(str(value) for value in row if not isinstance(value, float)),
-        *(f"{value:030.6f}" for value in row if isinstance(value, float)),
-    )
-
-
-def _equal(one: object, other: object) -> bool:
-    if isinstance(one, float) and isinstance(other, float):
-        return math.isclose(one, other, rel_tol=1e-5, abs_tol=1e-9)
-    return one == other
-
-
-def _share_and_percent(one: object, other: object) -> bool:
-    """0.444 and 44.4: one statement told a share, the other per cent."""
-    if not isinstance(one, float) or not isinstance(other, float):
-        return False
-    low, high = sorted((one, other), key=abs)
-    return abs(low) <= 1 and not low.is_integer() and math.isclose(low * 100, high, rel_tol=1e-3)

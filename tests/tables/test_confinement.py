@@ -551,8 +551,7 @@ def test_the_process_has_no_environment_and_no_way_to_open_anything(monkeypatch:
     end_kept()
     with Database([companies()], memory_mb=100) as opened:
         opened.query("SELECT 1")
-        worker = opened._worker
-        assert worker is not None
+        (worker,) = databases._processes.kept
         folder = Path(f"/proc/{worker.process.pid}")
         assert SECRET.encode() not in (folder / "environ").read_bytes()
         limits = (folder / "limits").read_text()
@@ -580,11 +579,11 @@ def test_a_process_without_files_stays_so() -> None:
 # ------------------------------------------------------------------ processes come and go
 
 _PARENT = """
-import sys, threading
-from extagents.tables.database import Database
+import sys
+from extagents.tables.database import Database, _processes
 database = Database([], seconds=60)
 database.query("SELECT 1")
-print(database._worker.process.pid, flush=True)
+print(_processes.kept[0].process.pid, flush=True)
 if sys.argv[1] == "busy":
     database.query("SELECT sum(i) FROM range(1000000000000) r(i)")
 sys.stdin.read()
@@ -608,12 +607,12 @@ def test_no_process_outlives_the_one_that_started_it(state: str) -> None:
 
 
 def test_a_process_that_was_killed_is_replaced() -> None:
+    end_kept()
     with Database([companies()]) as opened:
         for _ in range(2):
             assert opened.query("SELECT count(*) FROM company").rows == ((ROWS,),)
-            assert opened._worker is not None
-            os.kill(opened._worker.process.pid, signal.SIGKILL)
-            opened._worker.process.wait()
+            (worker,) = databases._processes.kept
+            os.kill(worker.process.pid, signal.SIGKILL)
         assert opened.query("SELECT count(*) FROM company").rows == ((ROWS,),)
 
 

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from extagents.tables.database import Database, SqlError, columns_of, end_kept
+from extagents.tables.database import Database, SqlError, _processes, columns_of, end_kept
 from extagents.tabular import CellValue, Column, Table, TableRow
 
 COLUMNS = (
@@ -213,18 +213,32 @@ def test_one_process_serves_database_after_database() -> None:
             other = "firm" if tables[0].name == "company" else "company"
             with pytest.raises(SqlError, match="no table"):
                 opened.query(f"SELECT * FROM {other}")
-            assert opened._worker is not None
-            pids.append(opened._worker.process.pid)
+            pids += [worker.process.pid for worker in _processes.kept]
     assert len(set(pids)) == 1
     end_kept()
 
 
-def test_databases_that_are_open_at_once_do_not_share_a_process() -> None:
-    firms = COMPANIES.model_copy(update={"name": "firm", "rows": COMPANIES.rows[:1]})
-    with Database([COMPANIES]) as one, Database([firms]) as other:
-        for _ in range(3):
-            assert one.query("SELECT count(*) FROM company").rows == ((4,),)
-            assert other.query("SELECT count(*) FROM firm").rows == ((1,),)
+def test_databases_that_are_open_at_once_see_their_own_tables_alone() -> None:
+    end_kept()
+    opened = [Database([COMPANIES.model_copy(update={"rows": COMPANIES.rows[:number]})]) for number in range(5)]
+    for _ in range(2):
+        for number, database in enumerate(opened):
+            assert database.query("SELECT count(*) FROM company").rows == ((number,),)
+    assert len(_processes.kept) == 1, "one statement at a time needs no more"
+
+
+def test_only_a_few_processes_serve_many_databases_at_once() -> None:
+    end_kept()
+    start = threading.Barrier(12)
+
+    def ask(number: int) -> object:
+        with Database([COMPANIES]) as opened:
+            start.wait()
+            return opened.query(f"SELECT {number} + count(*) FROM company").rows[0][0]
+
+    with ThreadPoolExecutor(12) as pool:
+        assert list(pool.map(ask, range(12))) == list(range(4, 16))
+    assert len(_processes.kept) <= 4
 
 
 def test_several_threads_may_ask_one_database(database: Database) -> None:

@@ -101,6 +101,17 @@ def test_a_computed_number_has_no_noise_and_one_of_the_tables_all_its_digits() -
 def test_a_column_that_holds_years_is_told_without_thousands() -> None:
     result = brought([(1960.0,)], "DOUBLE", "founded_year")
     assert answered(result, "number", "When was Chad founded?") == "1960"
+    assert answered(brought([(1987.5,)], "DOUBLE", "avg(founded_year)"), "number", "The average?") == "1987.5"
+    assert answered(brought([(1960,)], "BIGINT"), "date", "When was Chad founded?") == "1960"
+    opened = Column(name="opened", type="number", description="year of opening")
+    rows = (TableRow(name="a", values={"opened": 1960.0}), TableRow(name="b", values={"opened": 1981.0}))
+    table = Table(name="station", entity="station", columns=(opened,), rows=rows)
+    written = WrittenSql(sql="SELECT max(opened) FROM station", form="number")
+    result = brought([(1981.0,)], "DOUBLE", "max(opened)")
+    assert (
+        answer_of(result, written, [table], answer_type="number", language="en", question="When did the last open?") == "1981"
+    )
+    assert answered(brought([(1500.0,)], "DOUBLE", "height"), "number", "How high is it?", unit="m") == "1,500 m"
 
 
 @pytest.mark.parametrize(
