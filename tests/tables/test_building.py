@@ -91,6 +91,16 @@ def test_rows_stand_in_the_order_of_the_documents() -> None:
     assert [one.name for one in table.rows] == ["Zeta", "Midas", "Acme"]
 
 
+def test_a_row_that_is_only_claimed_moves_no_entity_forward() -> None:
+    table = built(
+        row("Acme", "a.md", 1, revenue="2", located=False),
+        row("Zeta", "b.md", 2, revenue="1"),
+        row("Acme", "c.md", 3, revenue="2"),
+    )
+    assert [one.name for one in table.rows] == ["Zeta", "Acme"]
+    assert table.rows[1].documents == ("c.md",)
+
+
 def test_each_year_of_an_entity_is_a_row_where_the_year_is_a_key() -> None:
     table = built(
         row("Acme", revenue="5", year="2022"),
@@ -143,6 +153,15 @@ def test_the_company_of_a_document_that_names_none_bears_the_documents_id() -> N
     table = built(row("The Company", revenue="5"), row("The Company", "b.md", 1, revenue="6"))
     assert values(table, "revenue") == {"a.md": 5, "b.md": 6}
     assert not table.conflicts
+
+
+def test_the_company_of_a_document_about_several_is_none_of_them() -> None:
+    rows = [
+        row("Acme", revenue="5"),
+        row("Beta", order=1, at=300, revenue="6"),
+        row("The Company", order=2, at=600, seat="Bonn"),
+    ]
+    assert values(built(*rows), "seat") == {"Acme": None, "Beta": None, "a.md": "Bonn"}
 
 
 # ------------------------------------------------------------------ cells
@@ -213,6 +232,16 @@ def test_the_date_of_a_row_counts_before_that_of_its_document() -> None:
     assert values(table, "revenue") == {"Acme": 5}
 
 
+def test_what_is_kept_against_another_is_shown_where_it_was_said_last() -> None:
+    old, new, again = (
+        row("Acme", name, at, revenue=raw, of=of)
+        for at, (name, raw, of) in enumerate([("a.md", "5", "2019"), ("b.md", "6", "2020"), ("c.md", "5", "2021")])
+    )
+    conflict = only(built(old, new, again))
+    assert (conflict.kept, conflict.kept_from.document, conflict.kept_from.said) == (5, "c.md", 2)
+    assert conflict.reason == "the later document, of 2021, not of 2020"
+
+
 def test_a_value_with_a_date_is_kept_before_one_without() -> None:
     table = built(row("Acme", revenue="5", of="2024"), row("Acme", "b.md", 1, revenue="6"))
     assert only(table).kept == 5
@@ -247,6 +276,11 @@ def test_parts_of_a_list_in_one_document_are_put_together() -> None:
     assert values(table, "directors") == {"Acme": ("Ann Lee", "Bo Chan", "Cy Dunn")}
     assert table.rows[0].cells["directors"].raw == "Ann Lee, Bo Chan"
     assert not table.conflicts
+
+
+def test_a_whole_list_that_several_places_tell_is_counted() -> None:
+    table = built(*(row("Acme", order=at, at=500 * at, directors="Ann Lee, Bo Chan") for at in range(3)))
+    assert table.rows[0].cells["directors"].said == 3
 
 
 def test_of_lists_that_hold_each_other_the_longer_is_kept() -> None:
