@@ -249,10 +249,9 @@ class _Writer:
         if self._asked.year or self._written.form == "date" or _YEAR_NAME.search(name):
             return True
         words = set(re.findall(r"\w+", name))
-        told_of = [
-            column for known, column in self._columns.items() if known in words and _YEAR_NAME.search(column.description)
-        ]
-        return bool(told_of) and all(
+        columns = [column for known, column in self._columns.items() if known in words]
+        years = [column for column in columns if _YEAR_NAME.search(column.description)]
+        return bool(years) and all(
             isinstance(value, (int, float)) and 1000 <= value <= 2999 and float(value).is_integer()
             for table in self._tables
             for row in table.rows
