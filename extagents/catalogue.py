@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from pydantic import ValidationError
 
@@ -22,8 +22,10 @@ from extagents.tabular import RowFound, Table, TableSchema
 if TYPE_CHECKING:
     from extagents.workspace import Workspace
 
+T = TypeVar("T")
 MOST_CATALOGUES = 4  # inputs whose tables are kept at a time
 MOST_GROUPS = 24  # of columns that were read together, of one input; the oldest are forgotten
+MOST_MADE = 16  # tables and looks of one input that are kept
 MOST_OPEN = 2  # databases of one input that are open at a time
 
 
@@ -48,7 +50,8 @@ class Catalogue:
     same: dict[str, dict[tuple[str, str], bool]] = field(default_factory=dict)
     waiting: dict[str, Workspace] = field(default_factory=dict)
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
-    _open: OrderedDict[Any, tuple[tuple[Table, ...], Database]] = field(default_factory=OrderedDict)
+    _open: OrderedDict[Any, Database] = field(default_factory=OrderedDict)
+    _made: OrderedDict[Any, Any] = field(default_factory=OrderedDict)
 
     @property
     def schemas(self) -> list[tuple[str, TableSchema]]:
@@ -70,24 +73,30 @@ class Catalogue:
                 self.groups.append(Group(table.name, schema))
         del self.groups[:-MOST_GROUPS]
 
-    def database(self, key: Any) -> tuple[tuple[Table, ...], Database] | None:
-        """The open database under a key, with its tables."""
-        found = self._open.get(key)
-        if found is not None:
-            self._open.move_to_end(key)
-        return found
+    async def once(self, key: Any, make: Callable[[], Coroutine[Any, Any, T]]) -> T:
+        """What was made under a key, made now if it was not before: of many questions over the same rows, one works."""
+        async with self.lock:
+            if key not in self._made:
+                self._made[key] = await make()
+                while len(self._made) > MOST_MADE:
+                    self._made.popitem(last=False)
+            self._made.move_to_end(key)
+            return cast(T, self._made[key])
 
-    async def keep(self, key: Any, tables: tuple[Table, ...], database: Database) -> None:
-        """Keeps an open database for the questions that follow, and closes what is too many."""
-        self._open[key] = (tables, database)
-        while len(self._open) > MOST_OPEN:
-            _, (_, last) = self._open.popitem(last=False)
-            await asyncio.to_thread(last.close)
+    async def database(self, key: Any, tables: tuple[Table, ...]) -> Database:
+        """The tables' database, kept open for the questions that follow; what is too many is closed."""
+        async with self.lock:
+            if key not in self._open:
+                self._open[key] = await asyncio.to_thread(Database, tables)
+                while len(self._open) > MOST_OPEN:
+                    await asyncio.to_thread(self._open.popitem(last=False)[1].close)
+            self._open.move_to_end(key)
+            return self._open[key]
 
     async def aclose(self) -> None:
         """Closes the databases."""
         opened, self._open = list(self._open.values()), OrderedDict()
-        for _, database in opened:
+        for database in opened:
             await asyncio.to_thread(database.close)
 
 

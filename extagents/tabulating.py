@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from extagents import events
@@ -19,18 +20,19 @@ from extagents.agents.reader import version_of
 from extagents.answers import expected_type
 from extagents.catalogue import Group
 from extagents.computing import Computed, compute
+from extagents.gaps import second_look
 from extagents.gate import CallFailed, Stop
 from extagents.sampling import samples
 from extagents.sharing import SharedAccount
 from extagents.tables.building import Source, build
-from extagents.tables.database import Database
 from extagents.tables.entities import resolve
 from extagents.tables.values import parse
-from extagents.tabular import Column, ProposedTables, Table, TableSchema
-from extagents.types import Candidate, Fact, Finding, Report
+from extagents.tabular import Column, ProposedTables, RowFound, Table, TableSchema
+from extagents.types import Candidate, Fact, Finding, Report, Shard
 from extagents.workspace import Wave, Workspace
 
 TOGETHER = 12  # questions of a batch that one proposal is made for
+LOOKS = {"quick": 0, "balanced": 2, "thorough": 2}  # further looks at what may have been overlooked
 FIRST_SAMPLES = 2  # proposals that are asked for; a third, where they do not agree
 DATE_FIELDS = ("date", "published", "filed", "updated", "created", "as_of", "日期")  # of a document's metadata
 MOST_TOLD = 120  # characters of what is known of a name, for whoever judges whether two are the same
@@ -192,13 +194,58 @@ def _desk(workspace: Workspace, some: Sequence[Workspace]) -> Desk:
     return replace(workspace.desk, account=account)
 
 
-async def _read(workspace: Workspace, group: Group) -> None:
-    """Has every shard read into the group's rows; what is there already is not read again."""
-    lanes = workspace.start_wave(
-        Wave(tuple(range(len(workspace.shards))), f"everything, into the table {group.name}", table=group.schema)
-    )
+async def _read(workspace: Workspace, group: Group, focused: tuple[Shard, ...] = ()) -> None:
+    """Has every shard read into the group's rows, or those of a further look; what is there already is not read again."""
+    reason = f"into the table {group.name}: " + ("what may have been overlooked, once more" if focused else "everything")
+    positions = () if focused else tuple(range(len(workspace.shards)))
+    lanes = workspace.start_wave(Wave(positions, reason, focused, group.schema))
     await gather([asyncio.ensure_future(workspace.read_lane()) for _ in range(lanes)])
     await workspace.close_wave()
+
+
+async def _look_again(workspace: Workspace, groups: Sequence[Group]) -> None:
+    """Has what may hold overlooked values read once more, in small shards, until nothing new comes of it."""
+    if workspace.gate.model("reader").name == "extractive":  # it reads every text alike, in whatever company
+        return
+    for look in range(LOOKS[workspace.settings.effort]):
+        before = _cells(workspace)
+        for group in groups:
+            if workspace.stopped_by is not None or workspace.fatal is not None:
+                return
+            key = ("look", look, group.name, _key(workspace, groups))
+            shards = await workspace.catalogue.once(key, partial(_looked, workspace, groups, group, look))
+            if shards:
+                await _read(workspace, group, shards)
+        if _cells(workspace) == before:
+            return
+
+
+async def _looked(workspace: Workspace, groups: Sequence[Group], group: Group, look: int) -> tuple[Shard, ...]:
+    """The shards of a further look at one group's columns."""
+    tables = await _built(workspace, groups)
+    table = next((table for table in tables if table.name == group.name), None)
+    if table is None:
+        return ()
+    most = workspace.settings.shard_tokens
+    rows = _rows_of(workspace, group)
+    return await asyncio.to_thread(second_look, workspace.corpus, table, group.schema.columns, rows, look=look, most=most)
+
+
+def _rows_of(workspace: Workspace, group: Group) -> list[RowFound]:
+    version = version_of(group.schema, workspace.desk)
+    return [row for (made, _), rows in sorted(workspace.rows.items()) if made == version for row in rows]
+
+
+def _cells(workspace: Workspace) -> int:
+    """How many different cells are known."""
+    found = (row for rows in workspace.rows.values() for row in rows)
+    return len({(cell.document, cell.start, cell.column) for row in found for cell in row.cells if cell.trusted})
+
+
+def _key(workspace: Workspace, groups: Sequence[Group]) -> Any:
+    """What tables depend on: what was asked of the readers, and what was read."""
+    versions = tuple((group.name, version_of(group.schema, workspace.desk)) for group in groups)
+    return versions, frozenset(workspace.rows), frozenset(workspace.failed)
 
 
 # ------------------------------------------------------------------ tables
@@ -209,22 +256,13 @@ async def _from(workspace: Workspace, groups: Sequence[Group]) -> Computed | Non
     for group in groups:
         if workspace.stopped_by is None and workspace.fatal is None:
             await _read(workspace, group)
+    await _look_again(workspace, groups)
     if workspace.fatal is not None:
         return None
-    key = (
-        tuple((group.name, version_of(group.schema, workspace.desk)) for group in groups),
-        frozenset(shard for _, shard in workspace.rows),
-        tuple(sorted(workspace.failed)),
-    )
-    async with workspace.catalogue.lock:
-        kept = workspace.catalogue.database(key)
-        if kept is None:
-            tables = await _built(workspace, groups)
-            if not any(len(table) for table in tables):
-                return None
-            kept = (tables, await asyncio.to_thread(Database, tables))
-            await workspace.catalogue.keep(key, *kept)
-    tables, database = kept
+    key = _key(workspace, groups)
+    tables = await workspace.catalogue.once(("tables", key), lambda: _built(workspace, groups))
+    if not any(len(table) for table in tables):
+        return None
     for table in tables:
         workspace.emit(
             events.TableFilled(
@@ -238,6 +276,7 @@ async def _from(workspace: Workspace, groups: Sequence[Group]) -> Computed | Non
     workspace.table = tables[0].model_copy(update={"others": tables[1:]})
     if workspace.request.goal == "table":
         return None
+    database = await workspace.catalogue.database(key, tables)
     plan = workspace.plan
     return await compute(
         workspace.request.question,

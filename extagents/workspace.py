@@ -334,7 +334,10 @@ class Workspace:
         if wave.table is None:
             jobs = [job for position in wave.positions if (job := self._job(position, question, asked)) is not None]
         else:
-            jobs = [self._rows_job(position, wave.table) for position in wave.positions]
+            jobs = [self._rows_job(self.shards[position], wave.table) for position in wave.positions]
+            jobs += [self._rows_job(shard, wave.table, focused=True) for shard in wave.focused]
+            for position in wave.positions:
+                self.rounds_of.setdefault(position, 1)
         jobs += [
             ReadJob(
                 run=self.run_id,
@@ -346,6 +349,7 @@ class Workspace:
                 focused=True,
             )
             for shard in wave.focused
+            if wave.table is None
         ]
         self._queue = deque(jobs)
         lanes = min(len(jobs), self.readers if self.cohort is None else 1)
@@ -372,13 +376,13 @@ class Workspace:
             answer_type=self.plan.answer_type,
         )
 
-    def _rows_job(self, position: int, table: TableSchema) -> ReadJob:
+    def _rows_job(self, shard: Shard, table: TableSchema, *, focused: bool = False) -> ReadJob:
         """The job for a shard that is read into a table's rows; what else was found does not matter to it."""
-        self.rounds_of.setdefault(position, 1)
         return ReadJob(
             run=self.run_id,
-            shard=self.shards[position],
-            round=1,
+            shard=shard,
+            round=2 if focused else 1,
+            focused=focused,
             wave=self.wave,
             questions=(ReaderQuestion.model_construct(core=self.plan.core, knowledge=(), open_queries=()),),
             answer_type=self.plan.answer_type,
@@ -464,7 +468,7 @@ class Workspace:
         return await self._posted(job, report, cache_key=key)
 
     async def _posted(self, job: ReadJob, report: Report, *, cache_key: str | None = None) -> Report:
-        if job.focused:
+        if job.focused and job.table is None:
             self._homes = self._homes or Homes(self.corpus, self.shards)
             report = self._homes.settled(report)
         await self.memory.post(report, cache_key=cache_key if report.failure is None else None, fence=self.fence)

@@ -53,6 +53,7 @@ BELONGS = {
     "computing": "graph",
     "catalogue": "graph",
     "sampling": "graph",
+    "gaps": "graph",
     "condensing": "graph",
     "confidence": "graph",
     "focusing": "graph",
