@@ -21,7 +21,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -32,9 +32,10 @@ from extagents.evaluation import corpus_tables_check as check
 from extagents.evaluation import datasets, report
 from extagents.evaluation.baselines import LOOPS
 from extagents.evaluation.corpus_tables import TableQuestion, World, exact, generate, question_of
+from extagents.evaluation.corpus_tables_layouts import LAYOUTS
 from extagents.evaluation.corpus_tables_worlds import KINDS
 from extagents.evaluation.statistics import Interval, bootstrap, wilson
-from extagents.evaluation.table_reader import TableReader
+from extagents.evaluation.table_reader import Rates, TableReader
 from extagents.evaluation.table_reader_sql import column_of
 from extagents.gate import Gate
 from extagents.limiter import Limiter
@@ -76,8 +77,10 @@ def inputs(options: argparse.Namespace) -> Iterator[Input]:
             for seed in options.seeds:
                 kinds = options.kinds or [""]
                 for kind in kinds:
-                    world = generate(seed, tokens, language, kind=kind, questions=options.questions or 40)
-                    name = f"{world.kind.name}-{told(tokens)}"
+                    shape: Row = {"layouts": options.layouts or (), "synonyms": not options.one_wording}
+                    world = generate(seed, tokens, language, kind=kind, questions=options.questions or 40, **shape)
+                    used = [*(options.layouts or ()), *(["one-wording"] if options.one_wording else [])]
+                    name = "-".join([world.kind.name, told(tokens), *used])
                     yield Input(name, tokens, seed, language, world.documents, world.questions, world)
 
 
@@ -98,7 +101,8 @@ def model_of(one: Input, options: argparse.Namespace) -> Any:
     if options.model == "simulated":
         if one.world is None:
             raise SystemExit("The simulated reader knows generated corpora only: use --model extractive or a model's name.")
-        return TableReader(one.world, seed=one.seed, window=options.window)
+        rates = Rates(*[0.0] * len(fields(Rates))) if options.perfect else None
+        return TableReader(one.world, seed=one.seed, window=options.window, rates=rates)
     return options.model
 
 
@@ -221,8 +225,9 @@ async def run(system: str, one: Input, corpus: Corpus, question: TableQuestion, 
 
 
 def key(one: Input, system: str, question: str, options: argparse.Namespace) -> Row:
+    model = f"{options.model}, no errors" if options.perfect else options.model
     shape = {"data": one.name, "tokens": one.tokens, "language": one.language, "seed": one.seed}
-    return {**shape, "model": options.model, "system": system, "question": question}
+    return {**shape, "model": model, "system": system, "question": question}
 
 
 # ------------------------------------------------------------------ many questions at once
@@ -348,6 +353,9 @@ def main() -> None:
     parser.add_argument("--languages", nargs="+", choices=("en", "zh"), default=["en", "zh"])
     parser.add_argument("--kinds", nargs="+", choices=sorted(KINDS), help="kinds of entities; default: one by the seed")
     parser.add_argument("--model", default="simulated", help="simulated, extractive, or any model string")
+    parser.add_argument("--perfect", action="store_true", help="the simulated reader makes no errors")
+    parser.add_argument("--layouts", nargs="+", choices=sorted(layout.__name__ for layout in LAYOUTS), help="default: all")
+    parser.add_argument("--one-wording", action="store_true", help="documents label every figure as the questions do")
     parser.add_argument("--systems", nargs="+", choices=SYSTEMS, default=["table"])
     parser.add_argument("--questions", type=int, default=20, help="of each corpus; 0 for all of a set")
     parser.add_argument("--window", type=int, default=32_768)

@@ -21,6 +21,7 @@ from extagents.evaluation.corpus_tables_check import exact as exact
 from extagents.evaluation.corpus_tables_documents import Statement as Statement
 from extagents.evaluation.corpus_tables_documents import documents
 from extagents.evaluation.corpus_tables_drawing import Drawer
+from extagents.evaluation.corpus_tables_layouts import LAYOUTS
 from extagents.evaluation.corpus_tables_names import Entity, entities, people
 from extagents.evaluation.corpus_tables_questions import (
     ANSWER_TYPES,
@@ -161,10 +162,14 @@ def generate(
     kind: str = "",
     questions: int = 40,
     entities_count: int | None = None,
+    layouts: Sequence[str] = (),
+    synonyms: bool = True,
 ) -> World:
     """A world of about `tokens` tokens (four characters each, one if Chinese), its kind chosen by the seed if not given.
 
-    Raises `ValueError` where a computed answer is not confirmed by what the documents say (a defect of the generator).
+    `layouts` names those in use (lines, table, record, prose, over_years), all if none is named; without `synonyms` documents
+    label every figure as questions do. Raises `ValueError` where a computed answer is not confirmed by what the documents say
+    (a defect of the generator).
     """
     rng = random.Random(f"corpus tables {seed} {tokens} {language} {kind}")
     about = KINDS[kind or list(KINDS)[seed % len(KINDS)]]
@@ -172,7 +177,8 @@ def generate(
     drawn = tuple(entities(about.name, count, language, rng))
     rows = _truth(about, drawn, language, rng)
     stale = _stale(about, rows, language, rng)
-    made, statements = documents(about, drawn, rows, stale, tokens, language=language, rng=rng)
+    used = tuple(layout for layout in LAYOUTS if not layouts or layout.__name__ in layouts)
+    made, statements = documents(about, drawn, rows, stale, tokens, language=language, rng=rng, layouts=used, synonyms=synonyms)
     full = {name: {c: stale.get((name, c), v) for c, v in row.items()} for name, row in rows.items()}
     world = World(seed, language, tokens, about, drawn, rows, full, made, statements)
     return World(

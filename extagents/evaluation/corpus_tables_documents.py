@@ -9,7 +9,18 @@ from dataclasses import dataclass, field
 
 from extagents.evaluation.baselines.loop import tokens as tokens_of
 from extagents.evaluation.corpus_tables_filler import HEADINGS, aside, paragraph
-from extagents.evaluation.corpus_tables_layouts import LAYOUTS, Block, Facts, Scribe, joined, register
+from extagents.evaluation.corpus_tables_layouts import (
+    LAYOUTS,
+    Block,
+    Facts,
+    Layout,
+    Scribe,
+    joined,
+    lines,
+    over_years,
+    prose,
+    register,
+)
 from extagents.evaluation.corpus_tables_names import Entity, entities
 from extagents.evaluation.corpus_tables_values import day, draw
 from extagents.evaluation.corpus_tables_worlds import KINDS, YEARS, Kind, Language, Slot, slots
@@ -58,6 +69,7 @@ class _Desk:
     rng: random.Random
     rows: Rows
     stale: Mapping[tuple[str, str], CellValue]
+    layouts: tuple[Layout, ...] = LAYOUTS
     drafts: list[Draft] = field(default_factory=list)
 
     @property
@@ -88,10 +100,14 @@ class _Desk:
         draft = Draft(self.rng.choice(self.kind.titles[self.language]).format(self.scribe.form(entity)), date)
         draft.blocks.append(self.opening(entity, date))
         for part in parts:
-            layouts = LAYOUTS if any(slot.year for slot, _ in part) else LAYOUTS[:-1]
-            draft.blocks.append(self.rng.choice(layouts)(self.scribe, entity, part))
+            layout = self.layout(but=() if any(slot.year for slot, _ in part) else (over_years,))
+            draft.blocks.append(layout(self.scribe, entity, part))
         draft.weight = self.rng.lognormvariate(0, 0.6)
         return draft
+
+    def layout(self, *, but: Sequence[Layout] = ()) -> Layout:
+        """One of the layouts that are in use, key–value lines where no other is left."""
+        return self.rng.choice([one for one in self.layouts if one not in but] or [lines])
 
     def opening(self, entity: Entity, date: str) -> Block:
         noun, told = self.kind.nouns[self.language][0], day(date, self.language, self.rng.randrange(3))
@@ -137,7 +153,7 @@ class _Desk:
         else:
             title = f"Amendment No. 1: {self.scribe.form(entity)}"
             note = f"This amendment was filed on {told}. It replaces the following figures of the earlier documents.\n"
-        body = self.rng.choice(LAYOUTS[:4])(self.scribe, entity, facts)
+        body = self.layout(but=(over_years,))(self.scribe, entity, facts)
         draft = Draft(title, date, [self.opening(entity, date), joined([Block(note + "\n"), body])])
         draft.weight = 0.3
         self.drafts.append(draft)
@@ -149,7 +165,7 @@ class _Desk:
         title = (
             f"关于{self.scribe.form(entity)}的简讯" if self.language == "zh" else f"News in brief: {self.scribe.form(entity)}"
         )
-        body = self.rng.choice((LAYOUTS[0], LAYOUTS[3]))(self.scribe, entity, facts)
+        body = self.rng.choice([one for one in (lines, prose) if one in self.layouts] or [lines])(self.scribe, entity, facts)
         self.drafts.append(Draft(title, date, [self.opening(entity, date), body], 0.4))
 
 
@@ -162,9 +178,11 @@ def documents(
     *,
     language: Language,
     rng: random.Random,
+    layouts: tuple[Layout, ...] = LAYOUTS,
+    synonyms: bool = True,
 ) -> tuple[tuple[Document, ...], tuple[Statement, ...]]:
     """The documents in a random order, and everything that they say of the table."""
-    desk = _Desk(kind, Scribe(language, kind, rng), rng, rows, stale)
+    desk = _Desk(kind, Scribe(language, kind, rng, synonyms), rng, rows, stale, layouts)
     everything = slots(kind)
     able = [slot for slot in everything if slot.year is None and slot.attribute.type in ("number", "text", "boolean", "list")]
     joint = rng.sample(drawn, len(drawn) // 4)

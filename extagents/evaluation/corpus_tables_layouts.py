@@ -45,11 +45,12 @@ class Block:
 
 @dataclass(frozen=True, slots=True)
 class Scribe:
-    """Who writes: the language, the kind of entity, and the dice."""
+    """Who writes: the language, the kind of entity, the dice, and whether labels have synonyms."""
 
     language: str
     kind: Kind
     rng: random.Random
+    synonyms: bool = True
 
     def value(self, slot: Slot, value: CellValue | None) -> str:
         if value is None:
@@ -58,7 +59,7 @@ class Scribe:
 
     def label(self, slot: Slot, *, year: bool = True) -> str:
         """One of the labels, with its year."""
-        label = self.rng.choice(slot.attribute.labels[self.language])
+        label = self.rng.choice(slot.attribute.labels[self.language][: None if self.synonyms else 1])
         if self.language == "zh":
             if slot.year is None or not year:
                 return label
@@ -226,7 +227,8 @@ def over_years(scribe: Scribe, entity: Entity, facts: Facts) -> Block:
     return block
 
 
-LAYOUTS: tuple[Callable[[Scribe, Entity, Facts], Block], ...] = (lines, table, record, prose, over_years)
+Layout = Callable[[Scribe, Entity, Facts], Block]
+LAYOUTS: tuple[Layout, ...] = (lines, table, record, prose, over_years)
 
 
 def register(

@@ -6,7 +6,7 @@ Assumptions, all of them seeded and the same for the same prompt:
   it it does not know. A name comes from the quote, from the text before it, or from the document's title, else the cell is
   lost.
 - Reading (rows or facts): it misses 5% of the cells shown, misreads 1% (another number; where a row of a table holds several
-  numbers, half the time a neighbour's, which no look at the quote can tell), and misquotes 1% (words that no text holds). The
+  numbers, one time in ten a neighbour's, which no look at the quote can tell), and misquotes 1% (words that no text holds). The
   dice are thrown for each cell under each text: another reading of the same text errs alike, a text cut otherwise does not.
 - Schemas: a column for everything a question needs that stands in the sample (in any year); what does not stand there is left
   out half the time. Columns of existing tables are used as they are.
@@ -90,6 +90,7 @@ class Rates:
     miss: float = 0.05
     misread: float = 0.01
     misquote: float = 0.01
+    neighbour: float = 0.1
     unseen: float = 0.5
     arithmetic: float = 0.01
     broken_sql: float = 0.03
@@ -318,8 +319,8 @@ class TableReader:
             for other in self._places[one.document]
             if other.start == one.start and other.raw != one.raw and other.slot.attribute.name == one.slot.attribute.name
         ]
-        if beside and chance < 0.5:
-            return beside[int(chance * 2 * len(beside))]
+        if beside and chance < self.rates.neighbour:
+            return beside[int(chance / self.rates.neighbour * len(beside))]
         digits = re.search(r"\d", one.raw)
         if digits:
             other_digit = str((int(digits[0]) + 1 + int(chance * 7)) % 10 or 4)

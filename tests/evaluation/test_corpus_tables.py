@@ -36,7 +36,7 @@ from extagents.types import (
 )
 
 LANGUAGES = ("en", "zh")
-PERFECT = Rates(0, 0, 0, 0, 0, 0, 0, 0)
+PERFECT = Rates(*[0.0] * len(dataclasses.fields(Rates)))
 _WORLDS: dict[Any, World] = {}
 
 
