@@ -18,22 +18,20 @@ import numpy.typing as npt
 from extagents.corpus.corpus import Corpus
 from extagents.corpus.shards import header_tokens, shard_id
 from extagents.tabular import Column, RowFound, Table
+from extagents.text import cjk_share
 from extagents.types import Piece, Shard
 
 LOOKS = (1_500, 900)
 """Tokens of a shard in the second look and in the third: sizes differ, so that no passage is read twice in one company."""
 MOST_SHARE = 0.35  # of the input's tokens that one look reads at most
 LEAST_TOKENS = 8_000  # that it may always read
-RESEMBLING = (10.0, 40.0)  # percentile of the scores of passages with values, from which others resemble them; by look
-LABEL_WORDS = 12  # of a column's quotes that say what its passages look like
-LABELS = 4  # whole labels beside them
-COMMON = 0.05  # share of the quotes in which a word stands that belongs to the column
+SPECIFIC = 0.1  # of the passages that hold a wording, so many have to have brought values, for the others to be worth a look
+MOST_WORDINGS = 48  # of a column, the most frequent in its quotes
 MOST_QUOTES = 400  # of a column that are looked at
 EACH = 2  # passages of an entity whose value is unknown
 BEGINNING = 200  # characters of a document that stand before its passages, so that it is told whose they are
 MANY_ROWS = 3  # rows from one passage, from which it is a list: a row that is missing there leaves no other trace
-_WORDS = re.compile(r"[^\W\d_]+")
-_DIGITS = re.compile(r"[\d.,%$€£¥()\[\]|*#:：，。;；]+")
+_WORD = re.compile(r"[^\W\d_]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,12 +64,12 @@ def second_look(
         known = [(numbers[cell.document], cell.start) for cell in cells if cell.start is not None and cell.document in numbers]
         if not known:
             continue
-        scores = _likeness(corpus, column, [cell.quote for cell in cells[:MOST_QUOTES]], [row.entity for row in found])
         sources = Counter(places.of(document, start) for document, start in known)
-        bar = float(np.percentile(scores[list(sources)], RESEMBLING[min(look, len(RESEMBLING) - 1)]))
+        quotes = [cell.quote for cell in cells[:MOST_QUOTES]]
+        scores = _resemblance(corpus, quotes, [row.entity for row in found], places, set(sources))
         silent = np.ones(len(documents), dtype=bool)
         silent[[document for document, _ in known]] = False
-        alike = np.flatnonzero(silent[owners] & (scores >= max(bar, 1e-6)))
+        alike = np.flatnonzero(silent[owners] & (scores >= SPECIFIC))
         lists = [place for place, count in sources.items() if count >= MANY_ROWS]
         gaps = [numbers[name] for row in table.rows if row.values.get(column.name) is None for name in row.documents]
         near = [place for document in dict.fromkeys(gaps) for place in _best(scores, owners, document)]
@@ -80,26 +78,48 @@ def second_look(
     return _shards(corpus, wanted, tokens=min(LOOKS[min(look, len(LOOKS) - 1)], most or LOOKS[0]))
 
 
-def _likeness(corpus: Corpus, column: Column, quotes: Sequence[str], entities: Sequence[str]) -> npt.NDArray[np.float32]:
-    """How much each passage looks like those that the quotes are from: by their words and labels, names and figures apart."""
-    names = {word.casefold() for entity in entities for word in _WORDS.findall(entity)}
-    words: Counter[str] = Counter()
-    labels: Counter[str] = Counter()
+def _resemblance(
+    corpus: Corpus, quotes: Sequence[str], entities: Sequence[str], places: _Places, sources: set[int]
+) -> npt.NDArray[np.float32]:
+    """For each passage the largest share of passages with values among those that hold one of its wordings, 0 to 1."""
+    scores = np.zeros(len(corpus.index.spans), dtype=np.float32)
+    texts = [document.text.casefold() for document in corpus.documents]
+    for wording in _wordings(quotes, entities):
+        held: set[int] = set()
+        for number, text in enumerate(texts):
+            at = text.find(wording)
+            while at >= 0:
+                held.add(places.of(number, at))
+                at = text.find(wording, at + len(wording))
+        share = len(held & sources) / max(1, len(held))
+        if share >= SPECIFIC:
+            places_held = np.fromiter(held, dtype=np.int64, count=len(held))
+            scores[places_held] = np.maximum(scores[places_held], np.float32(share))
+    return scores
+
+
+def _wordings(quotes: Sequence[str], entities: Sequence[str]) -> list[str]:
+    """Words and pairs of words that several quotes share, names and figures apart; of Chinese, short runs of characters."""
+    names = {word.casefold() for entity in entities for word in _WORD.findall(entity)}
+    counts: Counter[str] = Counter()
     for quote in quotes:
-        told = [word for word in _WORDS.findall(quote) if word.casefold() not in names]
-        words.update(set(told))
-        label = _DIGITS.split(quote, maxsplit=1)[0].strip()
-        if 1 < len(label) <= 60:
-            labels[label] += 1
-    common = [word for word, count in words.most_common(LABEL_WORDS) if count >= max(2, COMMON * len(quotes))]
-    queries = [" ".join(common), *(label for label, count in labels.most_common(LABELS) if count > 1)]
-    total = np.zeros(len(corpus.index.spans), dtype=np.float32)
-    for query in [query for query in queries if query.strip()] or [column.description]:
-        scores = corpus.index.scores([query], method="bm25")
-        top = float(scores.max(initial=0.0))
-        if top > 0:
-            np.maximum(total, scores / np.float32(top), out=total)
-    return total
+        told = quote.casefold()
+        found: set[str] = set()
+        last: re.Match[str] | None = None
+        for word in _WORD.finditer(told):
+            text = word[0]
+            if cjk_share(text) > 0.5:
+                found.update(text[start : start + size] for size in (2, 3, 4) for start in range(len(text) - size + 1))
+                last = None
+            elif text in names or len(text) < 3:
+                last = None
+            else:
+                found.add(text)
+                if last is not None and word.start() - last.end() == 1:
+                    found.add(told[last.start() : word.end()])
+                last = word
+        counts.update(found)
+    return [wording for wording, count in counts.most_common(MOST_WORDINGS) if count > 1 or len(quotes) < 4]
 
 
 def _best(scores: npt.NDArray[np.float32], owners: npt.NDArray[np.int64], document: int) -> list[int]:

@@ -33,6 +33,7 @@ from extagents.workspace import Wave, Workspace
 
 TOGETHER = 12  # questions of a batch that one proposal is made for
 LOOKS = {"quick": 0, "balanced": 2, "thorough": 2}  # further looks at what may have been overlooked
+CHEAP = 0.1  # of the input: a look at less is repeated though it brought nothing
 FIRST_SAMPLES = 2  # proposals that are asked for; a third, where they do not agree
 DATE_FIELDS = ("date", "published", "filed", "updated", "created", "as_of", "日期")  # of a document's metadata
 MOST_TOLD = 120  # characters of what is known of a name, for whoever judges whether two are the same
@@ -208,15 +209,16 @@ async def _look_again(workspace: Workspace, groups: Sequence[Group]) -> None:
     if workspace.gate.model("reader").name == "extractive":  # it reads every text alike, in whatever company
         return
     for look in range(LOOKS[workspace.settings.effort]):
-        before = _cells(workspace)
+        before, read = _cells(workspace), 0
         for group in groups:
             if workspace.stopped_by is not None or workspace.fatal is not None:
                 return
             key = ("look", look, group.name, _key(workspace, groups))
             shards = await workspace.catalogue.once(key, partial(_looked, workspace, groups, group, look))
+            read += sum(shard.tokens for shard in shards)
             if shards:
                 await _read(workspace, group, shards)
-        if _cells(workspace) == before:
+        if _cells(workspace) == before and read > CHEAP * workspace.corpus.tokens:
             return
 
 
