@@ -27,7 +27,7 @@ PHASES = {
     "fuse": "writing the answer",
     "done": "done",
 }
-INTO_TABLE = "everything, into the table"  # how the reason of a wave begins that reads into rows
+INTO_TABLE = "into the table "  # what the reason of a wave says that reads into rows
 
 
 @dataclass
@@ -78,7 +78,7 @@ class RunState:
                 self.shards, self.tokens, self.documents = event.shards, event.tokens, event.documents
             case "wave":
                 self.phase = "read"
-                into_table = event.reason.startswith(INTO_TABLE)
+                into_table = INTO_TABLE in event.reason
                 if into_table != self.tabled:
                     self.tabled, self.facts, self.newest = into_table, 0, ""
                 self.round, self.wave, self.reason, self.lanes = event.round, event.wave, event.reason, event.lanes

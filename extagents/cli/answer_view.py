@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from extagents.cli.output import console, count, duration, is_terminal, label, one_line, print_json, safe, write
 from extagents.wording import ENDS as ENDS
-from extagents.wording import computed
+from extagents.wording import columns, computed, size
 from extagents.wording import covered as covered
 from extagents.wording import spent as spent
 from extagents.wording import unanswered as unanswered
@@ -79,6 +79,11 @@ def page(answer: Answer, width: int) -> Group:
         colour = "yellow"
         body = Text(unanswered(answer))
         title = Text("No answer", style="bold")
+        if answer.table is not None and not answer.table.sql:
+            body, title = (
+                Text(one_line(f"{size(answer.table)}: {columns(answer.table)}", MOST_SAID)),
+                Text("Table", style="bold"),
+            )
     parts: list[RenderableType] = [
         Panel(body, title=title, title_align="left", border_style=colour, padding=(0, 1), width=min(width, 100))
     ]

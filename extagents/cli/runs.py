@@ -142,6 +142,13 @@ def _show(team: Coordinator, options: argparse.Namespace) -> int:
             "shards": shards,
             "failed": sum(report.round == number and report.failure is not None for report in reports),
             "facts": sum(len(finding.facts) for report in reports if report.round == number for finding in report.findings),
+            "values": sum(
+                len(row.cells)
+                for report in reports
+                if report.round == number
+                for finding in report.findings
+                for row in finding.rows
+            ),
         }
         for number, shards in sorted(Counter(report.round for report in reports).items())
     ]
@@ -165,7 +172,7 @@ def _show(team: Coordinator, options: argparse.Namespace) -> int:
     lines = [
         f"run       {label(record.manifest.run)} · {standing(record)} · {_when(record.updated)}",
         f"question  {one_line(record.manifest.question, 500)}",
-        *(f"round {row['round']}   {row['shards']} shards · {row['facts']} facts · {row['failed']} failed" for row in rounds),
+        *(_round(row) for row in rounds),
     ]
     write("\n".join(lines) + "\n")
     if compressing and record.answer is not None:
@@ -192,6 +199,11 @@ def _show(team: Coordinator, options: argparse.Namespace) -> int:
     return 0
 
 
+def _round(row: dict[str, int]) -> str:
+    found = f"{row['facts']} facts" if row["facts"] or not row["values"] else f"{row['values']} values"
+    return f"round {row['round']}   {row['shards']} shards · {found} · {row['failed']} failed"
+
+
 # ------------------------------------------------------------------ the table of a run
 
 
@@ -207,12 +219,14 @@ def _show_table(record: RunRecord, options: argparse.Namespace) -> int:
         write(f"table     {one_line(f'{one.name}: {size(one)}: {columns(one)}', 2_000)}\n")
         head = ("name", *(column.name for column in one.columns))
         cells = ((row.name, *(value(row.values.get(column.name), column) for column in one.columns)) for row in one.rows)
-        _write_rows("row", head, list(cells))
+        figures = frozenset(place for place, column in enumerate(one.columns, start=1) if column.type == "number")
+        _write_rows("row", head, list(cells), figures)
         _write_pairs(gaps(one))
     if found.sql:
         _write_pairs([("sql", found.sql), *((name, said) for name, said in computed(found) if name == "check")])
         results = [tuple(value(cell) for cell in row) for row in found.result]
-        _write_rows("result", found.result_columns, results)
+        figures = frozenset(place for row in found.result for place, cell in enumerate(row) if isinstance(cell, int | float))
+        _write_rows("result", found.result_columns, results, figures)
     return 0
 
 
@@ -240,8 +254,11 @@ def _write_pairs(pairs: list[tuple[str, str]]) -> None:
     write("".join(f"{name:<9} {one_line(said, 10_000)}\n" for name, said in pairs))
 
 
-def _write_rows(name: str, head: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:
-    """Rows under their column names: a table on a terminal, else lines whose cells stand apart by tabs."""
+def _write_rows(name: str, head: tuple[str, ...], rows: list[tuple[str, ...]], numbers: frozenset[int]) -> None:
+    """Rows under their column names: a table on a terminal, else lines whose cells stand apart by tabs.
+
+    `numbers` are the positions of columns of figures.
+    """
     if not is_terminal(sys.stdout):
         lines = ("\t".join(label(cell) for cell in row) for row in (head, *rows))
         write("".join(f"{name:<9} {line}\n" for line in lines))
@@ -251,8 +268,8 @@ def _write_rows(name: str, head: tuple[str, ...], rows: list[tuple[str, ...]]) -
     from rich.text import Text
 
     drawn = Drawn(box=SIMPLE_HEAD, show_edge=False, pad_edge=False)
-    for column in head:
-        drawn.add_column(Text(one_line(column, 60)))
+    for place, column in enumerate(head):
+        drawn.add_column(Text(one_line(column, 60)), justify="right" if place in numbers else "left")
     for row in rows[:MOST_ROWS]:
         drawn.add_row(*(Text(one_line(cell, 200)) for cell in row))
     console(sys.stdout).print(drawn)
