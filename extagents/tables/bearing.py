@@ -14,8 +14,8 @@ Borne = tuple[str, str, TableCell]
 def bearing(sql: str, result: QueryResult, tables: Sequence[Table], *, database: Database | None = None) -> tuple[Borne, ...]:
     """Row name, column and cell of all that the result rests on, best first. Blocking, like the database that it asks.
 
-    First the rows that the result names, in its order, with the cells of the columns that the statement mentions; then, where
-    it names none, the same cells of the rows that the statement looks at, those first whose value is in the result.
+    First the rows that the result names, in its order, with the cells of the columns that the statement mentions; then the
+    same cells of the other rows that the statement looks at (the highest is so among all), those in the result first.
     `database` is one that holds the tables, where there is one.
     """
     database = Database(tables) if database is None else database
@@ -40,17 +40,15 @@ def bearing(sql: str, result: QueryResult, tables: Sequence[Table], *, database:
     ]
     named.sort(key=lambda item: item[0])
     found = [borne for _, relation, row in named for borne in _cells(row, fields[relation.name])]
-    if not found:
-        every = [(relation, row) for relation in read for row in _rows(relation, looked)]
+    others = [(relation, row) for relation in read for row in _rows(relation, looked)]
+    cells = [
+        (row, borne)
+        for relation, row in others
         # A count mentions no column: that a row is there is seen by any of its cells.
-        cells = [
-            (row, borne)
-            for relation, row in every
-            for borne in (_cells(row, fields[relation.name]) or _cells(row, relation.fields[1:])[:1])
-        ]
-        cells.sort(key=lambda item: _rank(item[0].values.get(item[1][1]), shown))
-        found = [borne for _, borne in cells]
-    return tuple(_once(found))
+        for borne in (_cells(row, fields[relation.name]) or _cells(row, relation.fields[1:])[: 0 if found else 1])
+    ]
+    cells.sort(key=lambda item: _rank(item[0].values.get(item[1][1]), shown))
+    return tuple(_once([*found, *(borne for _, borne in cells)]))
 
 
 def _rows(relation: Relation, looked: Looked) -> Iterator[TableRow]:

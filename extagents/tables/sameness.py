@@ -7,13 +7,14 @@ import math
 from collections import Counter
 from collections.abc import Sequence
 
-from extagents.tabular import CellValue, QueryResult
+from extagents.tabular import CellValue, Column, QueryResult
 
 
-def same_result(one: QueryResult, other: QueryResult, *, ordered: bool = False) -> bool:
+def same_result(one: QueryResult, other: QueryResult, *, ordered: bool = False, units: tuple[str, str] = ("", "")) -> bool:
     """Whether two statements brought the same: numbers by value, the order of rows only where `ordered`.
 
-    One may have columns more than the other, in any order (the name alone, or the name with the value it was ranked by).
+    One may have columns more than the other, in any order (the name alone, or the name with the value it was ranked by), or
+    be rounded. `units` are those that each statement says its numbers are in: a single number is compared across units.
     """
     first, second = (_clean(result) for result in sorted((one, other), key=lambda result: len(result.columns)))
     if len(first) != len(second):
@@ -21,8 +22,10 @@ def same_result(one: QueryResult, other: QueryResult, *, ordered: bool = False) 
     if not first:
         return True
     narrow, wide = len(first[0]), len(second[0])
-    if narrow == wide == len(first) == len(second) == 1 and _share_and_percent(first[0][0], second[0][0]):
-        return True
+    if narrow == wide == len(first) == len(second) == 1:
+        left, right = first[0][0], second[0][0]
+        if _share_and_percent(left, right) or _equal(_in_unit(_clean(one)[0][0], *units), _clean(other)[0][0]):
+            return True
     # Which columns of the wider one can stand for each of the narrower: mostly one alone.
     fitting = [
         [other for other in range(wide) if _same_rows(_only(first, [place]), _only(second, [other]), ordered=ordered)]
@@ -75,8 +78,28 @@ def _sorting(row: Sequence[object]) -> tuple[str, ...]:
 
 def _equal(one: object, other: object) -> bool:
     if isinstance(one, float) and isinstance(other, float):
-        return math.isclose(one, other, rel_tol=1e-5, abs_tol=1e-9)
+        return math.isclose(one, other, rel_tol=1e-5, abs_tol=1e-9) or _is_rounded(one, other) or _is_rounded(other, one)
     return one == other
+
+
+def _is_rounded(value: float, other: float) -> bool:
+    """Whether one value is the other, rounded, with enough figures left to be no chance."""
+    decimals = len(f"{value:.12g}".partition(".")[2]) if "e" not in f"{value:.12g}" else 0
+    figures = len(f"{abs(value):.12g}".replace(".", "").strip("0"))
+    enough = figures >= 3 if decimals == 0 else figures >= 2
+    return enough and abs(value - other) <= 0.5 * 10**-decimals * (1 + 1e-9) and not other.is_integer()
+
+
+def _in_unit(value: object, unit: str, wanted: str) -> object:
+    """A number in another unit of its kind; as it is where there is no such thing."""
+    if not isinstance(value, float) or not unit or not wanted or unit == wanted:
+        return value
+    from extagents.tables.values import parse
+
+    turned = parse(
+        f"{value:.12f}".rstrip("0").rstrip(".") + f" {unit}", Column(name="x", type="number", unit=wanted, description="")
+    )
+    return float(turned) if isinstance(turned, (int, float)) and not isinstance(turned, bool) else value
 
 
 def _share_and_percent(one: object, other: object) -> bool:

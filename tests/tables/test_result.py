@@ -253,6 +253,17 @@ def test_results_are_the_same_whatever_the_order_the_spelling_and_the_noise() ->
     assert same_result(brought([]), brought([(None,)]))
     assert same_result(brought([(0.444,)], "DOUBLE"), brought([(44.4,)], "DOUBLE")), "a share, and per cent"
     assert same_result(brought([(True,)], "BOOLEAN"), brought([(1,)], "BIGINT"))
+    assert same_result(brought([(14.9,)], "DOUBLE"), brought([(14.899,)], "DOUBLE")), "one is rounded"
+    assert same_result(brought([("Chad", 3.1)], "VARCHAR DOUBLE"), brought([("Chad", 3.14159)], "VARCHAR DOUBLE"))
+
+
+def test_a_number_is_the_same_in_another_unit() -> None:
+    billions, millions = brought([(1.5,)], "DOUBLE"), brought([(1500.0,)], "DOUBLE")
+    assert same_result(billions, millions, units=("billion USD", "million USD"))
+    assert same_result(millions, billions, units=("million USD", "billion USD"))
+    assert same_result(brought([(14.9,)], "DOUBLE"), brought([(1490.0,)], "DOUBLE"), units=("亿美元", "million USD"))
+    assert not same_result(billions, millions, units=("million USD", "million USD"))
+    assert not same_result(billions, millions, units=("km", "million USD"))
 
 
 def test_results_differ_in_values_in_number_and_where_asked_in_order() -> None:
@@ -264,7 +275,9 @@ def test_results_differ_in_values_in_number_and_where_asked_in_order() -> None:
     assert same_result(brought([("Chad",), ("Mali",)]), brought([("Chad", 1.0), ("Mali", 2.0)], "VARCHAR DOUBLE"), ordered=True)
     assert not same_result(brought([("Chad",)]), brought([("Mali", 5.0)], "VARCHAR DOUBLE"))
     assert not same_result(brought([(1,)], "BIGINT"), brought([(100,)], "BIGINT"))
-    assert not same_result(brought([(100.0,)], "DOUBLE"), brought([(100.1,)], "DOUBLE"))
+    assert not same_result(brought([(100.0,)], "DOUBLE"), brought([(100.1,)], "DOUBLE")), "100 may be no rounded number"
+    assert not same_result(brought([(3.0,)], "DOUBLE"), brought([(3.4,)], "DOUBLE"))
+    assert not same_result(brought([(14.9,)], "DOUBLE"), brought([(14.8,)], "DOUBLE"))
 
 
 # ------------------------------------------------------------------ what it rests on
@@ -280,7 +293,8 @@ def rests(sql: str) -> list[str]:
 
 
 def test_a_named_row_brings_the_cells_that_the_statement_mentions() -> None:
-    assert rests("SELECT name FROM country ORDER BY area DESC LIMIT 1") == ["Peru area"]
+    highest = rests("SELECT name FROM country ORDER BY area DESC LIMIT 1")
+    assert highest == ["Peru area", "Chad area", "Mali area", "Congo, Republic of area"], "it is so among all"
     assert rests("SELECT name, growth FROM country WHERE area > 1283000 ORDER BY area DESC") == [
         *("Peru area", "Peru growth", "Chad area", "Chad growth"),
     ]
