@@ -8,7 +8,7 @@ from __future__ import annotations
 import csv
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from extagents.tables.templates_words import plain, wordings, years
 from extagents.types import Section
@@ -76,6 +76,10 @@ def fields(section: Section) -> list[Field]:
             head = ""
             continue
         head = ""
+        if re.match(r'^\s*\{\s*"', line) and line.rstrip(" ,").endswith("}"):
+            found.extend(replace(field, start=start + field.start) for field in _json_fields(line))
+            place += 1
+            continue
         if titled := _HEADING.match(line):
             heading = (titled["text"] or titled["wiki"]).strip(" *")
             place += 1
@@ -271,6 +275,8 @@ def _json_fields(text: str) -> Iterator[Field]:
     def close() -> None:
         prefix, members = stack.pop()
         named = next((value for key, value, _, _ in members if plain(key.replace("_", " ")) in known.names and value), "")
+        if not named and not prefix and len(members) > 1 and len(members[0][1]) <= 60 and re.match(r"[^\W\d]", members[0][1]):
+            named = members[0][1]  # a record's first member names it, where none is called a name
         parent = next((value for _, above in stack for key, value, _, _ in above if plain(key.replace("_", " ")) in known.names), "")
         for key, value, quote, start in members:
             label = f"{prefix} {key}".strip() if prefix else key

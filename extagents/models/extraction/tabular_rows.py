@@ -15,14 +15,14 @@ from extagents.tabular import Column, ReportedCell, ReportedRow, RowsRead, Table
 from extagents.types import Section, ShardText
 
 _PARENTHESES = re.compile(r"\s*[（(][^()（）]*[)）]")
-_TITLED = re.compile(r"titled “([^”…]*)…([^”]*)”")
+_TITLED = re.compile(r"“([^”…]*)…([^”]*)”")
 _TITLE_TAIL = re.compile(
     r"\s*(?:[-–—|:：,，(（]\s*)(?:(?:company|country|corporate|business|investor|annual|quarterly|interim|full[- ]year|fiscal|form|fy|fact|key|financial)\b.*|"
-    r"(?:19|20)\d\d.*|10-[KQ].*|profile|factsheet|fact sheet|overview|report|filing|年报|年度报告|公司简介|简介|概况|档案)[)）]?\s*$",
+    r"(?:19|20)\d\d.*|10-[KQ].*|(?-i:[a-z].*)|profile|factsheet|fact sheet|overview|report|filing|年报|年度报告|公司简介|简介|概况|档案)[)）]?\s*$",
     re.IGNORECASE,
 )
 _TITLE_HEAD = re.compile(
-    r"^\s*(?:(?:company|country|corporate|business|investor)\s+)?(?:profile|factsheet|fact sheet|annual report|filing|report|overview|公司简介|公司档案|企业档案|年度报告)\s*(?:of|for|on)?\s*[-–—|:：]\s*",
+    r"^\s*(?:(?:company|country|corporate|business|investor)\s+)?(?:profile|factsheet|fact sheet|annual report|filing|report|overview|facts|news in brief|notes|公司简介|公司档案|企业档案|年度报告)\s*(?:(?:of|for|on|about)\s+|[-–—|:：]\s*)",
     re.IGNORECASE,
 )
 _TITLE_WORDS = re.compile(
@@ -189,12 +189,10 @@ def _name_of(section: Section, listed: list[Field], table: TableSchema) -> str:
 def clean_title(title: str, documents: str) -> str:
     """A title without what says that it is a report or profile, and what all titles share."""
     name = title.strip()
-    if match := _TITLED.search(documents):
-        front, back = match.groups()
-        if front and name.startswith(front) and len(name) > len(front):
-            name = name[len(front) :]
-        if back and name.endswith(back) and len(name) > len(back):
-            name = name[: -len(back)]
+    for front, back in sorted(_TITLED.findall(documents), key=lambda pair: -len(pair[0] + pair[1])):
+        if name.startswith(front) and name.endswith(back) and len(name) > len(front) + len(back):
+            name = name[len(front) : len(name) - len(back)]
+            break
     for pattern in (_TITLE_HEAD, _TITLE_TAIL, _TITLE_WORDS):
         shorter = pattern.sub("", name).strip()
         name = shorter or name

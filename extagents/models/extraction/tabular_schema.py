@@ -14,7 +14,7 @@ from extagents.tables.templates_question import Ask
 from extagents.tables.templates_words import LEAST, Fit, plain, tokens, wordings, years
 from extagents.tabular import Column, ColumnType, ProposedTable, ProposedTables, TableSchema
 from extagents.text import is_cjk
-from extagents.types import SchemaInput
+from extagents.types import SchemaInput, ShardText
 
 _PARENTHESES = re.compile(r"\s*[（(][^()（）]*[)）]")
 _NEAR = 0.06
@@ -71,7 +71,7 @@ def propose(inputs: SchemaInput) -> ProposedTables:
     if not columns:
         return ProposedTables(tables=[])
     entity = existing.entity if existing is not None else _entity(nouns, keys, inputs.questions)
-    documents = existing.documents if existing is not None else titled(inputs.sources)
+    documents = existing.documents if existing is not None else titled(inputs.sources, inputs.sample)
     return ProposedTables(
         tables=[
             ProposedTable(
@@ -117,23 +117,47 @@ def _known_here(phrase: str, columns: dict[str, Column], labels: dict[str, _Labe
     best = _best(phrase, labels, fit)
     if not best:
         return None
-    return next((column for column in columns.values() if best[0].text in labels_of(column)), None)
+    told = {_told(label.text, years(phrase)) for label in best}
+    return next((column for column in columns.values() if told & set(labels_of(column))), None)
 
 
 def _best(phrase: str, labels: dict[str, _Label], fit: Fit) -> list[_Label]:
-    """The labels that the phrase means: the best one, and other wordings of just the same."""
-    scored: list[tuple[float, int, _Label]] = []
+    """The labels that the phrase means: the best one, and other wordings of just the same.
+
+    Years apart: which year's line it is, is for the reader of rows to see, where any year's line is like it.
+    """
+    asked = years(phrase)
+    plainly = _without_years(phrase) if asked else phrase
+    scored: list[tuple[float, int, int, _Label]] = []
     for label in labels.values():
+        if not label.values:
+            continue
         units = " ".join(dict.fromkeys(unit for value in label.values[:4] if (unit := unit_beside(value))))
-        score = fit.score(phrase, _PARENTHESES.sub("", label.text) if label.values and not _said(phrase, label.text) else label.text, unit=units)
-        if score >= LEAST and label.values:
-            scored.append((score, len(label.documents), label))
-    scored.sort(key=lambda entry: (-entry[0], -entry[1], len(entry[2].text)))
+        text = label.text if _said(plainly, label.text) else _PARENTHESES.sub("", label.text)
+        score = fit.score(plainly, _without_years(text), unit=f"{units} {_noted(label.text)}")
+        if score >= LEAST:
+            fits = int(bool(asked & years(label.text))) if asked else int(not years(label.text))
+            scored.append((score, fits, len(label.documents), label))
     if not scored:
         return []
-    first = scored[0][2]
-    alike = _core(first.text, phrase)
-    return [label for score, _, label in scored if label is first or (scored[0][0] - score <= _NEAR and _core(label.text, phrase) == alike)][:_MOST_LABELS]
+    top = max(score for score, _, _, _ in scored)
+    scored.sort(key=lambda entry: (-(entry[0] >= top - 0.001), -entry[1], -entry[0], -entry[2], len(entry[3].text)))
+    first = scored[0][3]
+    alike = _core(first.text, plainly)
+    return [
+        label
+        for score, _, _, label in scored
+        if label is first or (top - score <= _NEAR and _core(label.text, plainly) == alike)
+    ][:_MOST_LABELS]
+
+
+def _without_years(text: str) -> str:
+    return re.sub(r"[（(]\s*(?:FY|fiscal)?\s*[)）]", "", re.sub(r",?\s*\b(?:fiscal |FY ?)?(?:19|20)\d\d(?!\d)(?:年度?)?", "", text)).strip(" -–,")
+
+
+def _noted(label: str) -> str:
+    """What stands in a label's parentheses: mostly its unit."""
+    return " ".join(_PARENTHESES.findall(label))
 
 
 def _said(phrase: str, label: str) -> bool:
@@ -145,8 +169,17 @@ def _said(phrase: str, label: str) -> bool:
 def _core(label: str, phrase: str) -> frozenset[str]:
     """The tokens of a label that count, without years unless the phrase names one."""
     text = label if _said(phrase, label) else _PARENTHESES.sub("", label)
-    dropped = wordings().weak | {"§date", "§year"} | (years(label) if not years(phrase) else frozenset())
+    dropped = wordings().weak | {"§date", "§year", "fy"} | years(label)
+    text = _without_years(text)
     return frozenset(token for token in tokens(text) if token not in dropped)
+
+
+def _told(label: str, asked: frozenset[str]) -> str:
+    """A label as a column quotes it: that of the year asked for, or of none."""
+    told = years(label)
+    if told == asked or (told and told <= asked):
+        return label
+    return " ".join([_without_years(label), *sorted(asked)])
 
 
 def _column(phrase: str, ask: Ask, labels: dict[str, _Label], fit: Fit) -> Column | None:
@@ -154,14 +187,13 @@ def _column(phrase: str, ask: Ask, labels: dict[str, _Label], fit: Fit) -> Colum
     if not chosen:
         return _unseen(phrase, ask, labels)
     asked = years(phrase)
-    texts = list(dict.fromkeys(label.text for label in chosen))
-    if not asked and any(years(text) for text in texts):
-        texts = list(dict.fromkeys(re.sub(r"\s{2,}", " ", re.sub(r"\b(?:19|20)\d\d\b", "", text)).strip(" -–,") for text in texts))
+    texts = list(dict.fromkeys(_told(label.text, asked) for label in chosen))
     values = [value for label in chosen for value in label.values]
     relations = _relations(phrase, ask)
     ranked = phrase in (ask.phrase, ask.against) and ask.operation not in ("value",)
     kind = _type(values, listed=bool(relations & {"contains", "lacks"}), figures=ranked or bool(relations & {"above", "at_least", "below", "at_most", "between"}), exact="equal" in relations)
-    unit = _unit(values, [unit for label in chosen for unit in label.units]) if kind == "number" else ""
+    heads = [unit or _noted(label.text) for label in chosen for unit in label.units]
+    unit = _unit(values, heads) if kind == "number" else ""
     name = _slug(phrase, asked)
     quoted = ", ".join(f"“{text}”" for text in texts)
     return Column(name=name, type=kind, unit=unit, description=f"the value under the label {quoted}")
@@ -212,7 +244,7 @@ def _type(values: Sequence[str], *, listed: bool, figures: bool, exact: bool) ->
 
 
 def _unit(values: Sequence[str], told: Sequence[str]) -> str:
-    units = Counter(unit for value, head in zip(values, [*told, *[""] * len(values)], strict=False) if (unit := unit_beside(value) or unit_beside(f"1 {head}")))
+    units = Counter(unit for value, head in zip(values, told, strict=False) if (unit := unit_beside(value) or unit_beside("1 " + head.strip(" ()（）"))))
     if not units:
         return ""
     unit, seen = units.most_common(1)[0]
@@ -240,17 +272,26 @@ def _entity(nouns: Counter[str], keys: Counter[str], questions: Sequence[str]) -
     return "文档" if any(is_cjk(char) for question in questions for char in question) else "document"
 
 
-def titled(sources: Sequence[str]) -> str:
-    """What all titles have in common, as words that the reader of rows understands; "" for nothing."""
+def titled(sources: Sequence[str], sample: ShardText) -> str:
+    """What titles say beside the name, as words that the reader of rows understands; "" for nothing.
+
+    It is what all have in common, and what stands around the name that a document itself gives first.
+    """
+    affixes: Counter[tuple[str, str]] = Counter()
+    for section in sample.sections:
+        named = next((found.value for found in fields(section)[:4] if section.start == 0 and not found.entity and found.value and found.value in section.title), "")
+        front, _, back = section.title.partition(named) if named else ("", "", "")
+        if named and (front or back) and not re.search(r"\d{3}", front + back):
+            affixes[front, back] += 1
+    told = [pair for pair, _ in affixes.most_common(6)]
     known = list(dict.fromkeys(title for title in sources if title))
-    if len(known) < 3:
-        return ""
-    front, back = _shared(known), _shared([title[::-1] for title in known])[::-1]
-    front = re.sub(r"[^\s:：—–|-]*$", "", front) if front and front[-1].isalnum() else front
-    back = re.sub(r"^[^\s:：—–|-]*", "", back) if back and back[0].isalnum() else back
-    if len(front.strip()) < 3 and len(back.strip()) < 3:
-        return ""
-    return f"documents titled “{front}…{back}”"
+    if len(known) >= 3:
+        front, back = _shared(known), _shared([title[::-1] for title in known])[::-1]
+        front = re.sub(r"[^\s:：—–|-]*$", "", front) if front and front[-1].isalnum() else front
+        back = re.sub(r"^[^\s:：—–|-]*", "", back) if back and back[0].isalnum() else back
+        if len(front.strip()) >= 3 or len(back.strip()) >= 3:
+            told.append((front, back))
+    return "documents titled " + ", ".join(f"“{front}…{back}”" for front, back in told) if told else ""
 
 
 def _shared(texts: Sequence[str]) -> str:

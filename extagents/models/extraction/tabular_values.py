@@ -78,8 +78,13 @@ def _parenthesised(text: str) -> str:
 def _trimmed(match: re.Match[str], text: str) -> str:
     raw = match.group().strip()
     unit = (match["unit"] or "").strip()
-    if unit.lower() in _STOP or (unit.lower().split(" ")[0] in _STOP):
+    if unit.lower() not in ("per cent",) and unit.lower().split(" ")[0] in _STOP:
         raw = raw[: len(raw) - len(unit)].strip()
+        return raw
+    if sign := re.search(r"(?:\b(?:minus|negative)\s+|负|百分之负?)$", text[: match.start()], re.IGNORECASE):
+        raw = sign.group() + raw
+    if raw.endswith((")", "）")) and (beyond := re.match(r"\s*(?:%|percent\b|per cent\b)", text[match.end() :])):
+        raw += beyond.group()
     ahead = re.match(rf"\s*(?:–|—|-|to)\s*{_NUMBER}(?:\s?{_SCALE}\b)?(?:\s?%|\s?[A-Za-z²]+)?", text[match.end() :])
     return raw + ahead.group().rstrip() if ahead is not None and not unit else raw
 
@@ -111,6 +116,8 @@ def unit_beside(value: str) -> str:
     if match is None:
         return ""
     unit = _unit_in(match)
+    if re.match(r"\s*(?:%|percent\b|per cent\b)", value[match.end() :]) or value[: match.start()].rstrip().endswith(("百分之", "百分之负")):
+        return "%"
     if unit in _COUNTED or (len(unit) == 1 and unit.isascii() and unit.isalpha() and unit not in "mkgtl"):
         return ""
     if unit == "年" and re.fullmatch(r"(?:19|20)\d\d", match["number"]):
