@@ -24,7 +24,11 @@ def same_result(one: QueryResult, other: QueryResult, *, ordered: bool = False, 
     narrow, wide = len(first[0]), len(second[0])
     if narrow == wide == len(first) == len(second) == 1:
         left, right = first[0][0], second[0][0]
-        if _share_and_percent(left, right) or _equal(_in_unit(_clean(one)[0][0], *units), _clean(other)[0][0]):
+        if _share_and_percent(left, right):
+            return True
+        told, asked = _clean(one)[0][0], _clean(other)[0][0]
+        # Either way: the one that is rounded stays as it is.
+        if _equal(_in_unit(told, *units), asked) or _equal(told, _in_unit(asked, *units[::-1])):
             return True
     # Which columns of the wider one can stand for each of the narrower: mostly one alone.
     fitting = [

@@ -262,6 +262,7 @@ def test_a_number_is_the_same_in_another_unit() -> None:
     assert same_result(billions, millions, units=("billion USD", "million USD"))
     assert same_result(millions, billions, units=("million USD", "billion USD"))
     assert same_result(brought([(14.9,)], "DOUBLE"), brought([(1490.0,)], "DOUBLE"), units=("亿美元", "million USD"))
+    assert same_result(brought([(11.8,)], "DOUBLE"), brought([(1176.0,)], "DOUBLE"), units=("亿美元", "million USD"))
     assert not same_result(billions, millions, units=("million USD", "million USD"))
     assert not same_result(billions, millions, units=("km", "million USD"))
 
