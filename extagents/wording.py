@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeGuard
 
 if TYPE_CHECKING:
     from extagents.tabular import CellValue, Column, Conflict, Table
@@ -128,9 +128,16 @@ def value(told: CellValue | None, column: Column | None = None) -> str:
     """A value of a table as a reader wants it: numbers with their thousands apart and the column's unit; "" for none."""
     if told is None:
         return ""
+    if _may_be_a_year(told) and not (column is not None and column.unit):
+        return f"{told:.0f}"
     from extagents.tables.values import told as in_words
 
     return in_words(told, column.unit if column is not None and column.type == "number" else "")
+
+
+def _may_be_a_year(told: CellValue) -> TypeGuard[float]:
+    """Numbers of four digits have no mark between them: nobody writes the year 1,874."""
+    return isinstance(told, int | float) and not isinstance(told, bool) and 1_000 <= told < 10_000 and told == int(told)
 
 
 def size(table: Table) -> str:

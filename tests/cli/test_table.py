@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 import csv
 import io
 import json
 import os
+import signal
 import stat
+import sys
 from pathlib import Path
 
 import pytest
 
 from extagents.budget import Budget
 from extagents.cli.live import Panel, RunState
+from extagents.cli.table import encoded, remarks, status_of
+from extagents.cli.table import rows_of as rows_of_answer
+from extagents.tabular import Column, Table, TableCell, TableRow
 
 QUESTION = "Which libraries have more than 200,000 volumes?"
 LIBRARIES = {
@@ -142,6 +148,53 @@ def test_formulas_of_documents_are_no_formulas_in_a_spreadsheet(cli, tmp_path):
         assert row["name"][0] not in "=+-@", row
 
 
+def a_table(**changes: object) -> Table:
+    """Two appointments, one of them half known, with a value of every type."""
+    types = {"since": "date", "votes": "number", "paid": "boolean", "tasks": "list", "note": "text"}
+    known = {"since": "2020-05", "votes": 17, "paid": True, "tasks": ("keys", "post"), "note": "half a \ud83d pair"}
+    cell = TableCell(raw="17", quote="17 votes", document="a.md", start=3, end=11, page=2)
+    rows = (
+        TableRow(name="Ilse Brandt", values=known, cells={"votes": cell}, documents=("a.md",)),
+        TableRow(name="Casper Quist", values=dict.fromkeys(types)),
+    )
+    columns = tuple(Column(name=name, type=type_, description="") for name, type_ in types.items())
+    fields = {"name": "appointment", "entity": "appointment", "columns": columns, "rows": rows}
+    return Table.model_validate({**fields, "without": {"votes": ("Casper Quist",)}, "doubted": 1, **changes})
+
+
+def test_parquet_has_the_columns_types():
+    from pyarrow import parquet
+
+    stored = parquet.read_table(io.BytesIO(encoded(a_table(), "parquet", sources=True)))
+    told = {field.name: str(field.type) for field in stored.schema}
+    assert {name: told[name] for name in ("name", "since", "votes", "paid", "note")} == {
+        "name": "string",
+        "since": "date32[day]",
+        "votes": "int64",
+        "paid": "bool",
+        "note": "string",
+    }
+    assert told["tasks"].startswith("list<")
+    first, second = stored.to_pylist()
+    assert (str(first["since"]), first["tasks"], first["note"]) == ("2020-05-01", ["keys", "post"], "half a ? pair")
+    assert (first["votes.document"], first["votes.start"], first["votes.page"]) == ("a.md", 3, 2)
+    assert {second[name] for name in told if name != "name"} == {None}
+
+
+def test_the_first_table_with_rows_is_given_and_the_others_are_told(answered):
+    empty = a_table(name="company", entity="company", rows=(), without={}, doubted=0)
+    answer = answered(answer="", answered=False, table=empty.model_copy(update={"others": (a_table(),)}))
+    assert rows_of_answer(answer).name == "appointment"
+    assert status_of(answer) == 0
+    told = remarks(answer)
+    assert told[0].startswith("table: 0 rows of company · 5 columns · 0 of 0 cells filled")
+    assert told[1].startswith("table: 2 rows of appointment · 5 columns · 1 of 10 cells filled: since (date), votes (number)")
+    assert told[2:4] == ["missing: votes of Casper Quist", "doubted: 1 value left out: no quote of the text holds it"]
+    both = answered(answer="", answered=False, table=a_table(others=(a_table(name="second"),)))
+    assert "note: its rows: extagents runs show monday --table --json" in remarks(both)
+    assert status_of(answered(answer="", answered=False, table=empty)) == 3
+
+
 # ------------------------------------------------------------------ where nothing comes out
 
 
@@ -228,7 +281,7 @@ def test_the_input_itself_is_never_overwritten(cli, tmp_path):
 
 
 def test_parquet_without_pyarrow_is_refused_before_anything_is_spent(cli, libraries, tmp_path, monkeypatch):
-    monkeypatch.setitem(__import__("sys").modules, "pyarrow.parquet", None)
+    monkeypatch.setitem(sys.modules, "pyarrow.parquet", None)
     ran = table(cli, libraries, "--out", str(tmp_path / "rows.parquet"))
     assert (ran.status, ran.out) == (2, "")
     assert "extagents[parquet]" in ran.err
@@ -278,6 +331,28 @@ def test_the_help_teaches(cli):
     assert "--sources" in ran.out
 
 
+async def test_ctrl_c_ends_with_status_4_and_valid_json(libraries):
+    from extagents.testing.endpoint import FakeEndpoint, Fault
+
+    async with FakeEndpoint(lambda body: Fault(hang=True)) as endpoint:
+        command = [sys.executable, "-m", "extagents", "table", QUESTION, "--over", str(libraries), "--json"]
+        more = ["--model", "openai:fake", "--base-url", endpoint.base_url, "--window", "16000", "--memory", "memory://"]
+        process = await asyncio.create_subprocess_exec(
+            *command, *more, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+        )
+        try:
+            await asyncio.wait_for(endpoint.hanging.wait(), 60)
+            process.send_signal(signal.SIGINT)
+            out, err = await asyncio.wait_for(process.communicate(), 60)
+        finally:
+            if process.returncode is None:
+                process.kill()
+                await process.wait()
+    assert process.returncode == 4, err
+    printed = json.loads(out)
+    assert (printed["stopped_by"], printed["table"]) == ("cancelled", None)
+
+
 # ------------------------------------------------------------------ beside an answer, and in the memory
 
 
@@ -314,6 +389,14 @@ def test_a_stored_run_shows_its_table(cli, libraries, tmp_path):
     assert "table     4 rows of " in cli("runs", "show", "made", *memory).out
 
 
+def test_years_are_shown_as_people_write_them():
+    from extagents.wording import value
+
+    assert value(1874.0) == value(1874, Column(name="opened", type="number", description="")) == "1874"
+    assert value(1874, Column(name="area", type="number", unit="km²", description="")) == "1,874 km²"
+    assert (value(18_740), value(0.5), value(True), value(None)) == ("18,740", "0.5", "yes", "")
+
+
 def test_a_run_without_a_table_says_why(cli, libraries, tmp_path):
     memory = ("--memory", f"sqlite:///{tmp_path / 'memory.sqlite'}")
     assert cli("ask", "In which country is Dunholm Library?", "--over", str(libraries), *memory, "--run", "read").status in (
@@ -345,7 +428,6 @@ def test_the_live_view_tells_columns_rows_and_statements():
     from rich.console import Console
 
     from extagents import events
-    from extagents.tabular import Column
     from extagents.types import Plan
 
     column = Column(name="volumes", type="number", description="")
