@@ -104,8 +104,10 @@ def spelled(attribute: Attribute, value: CellValue, language: str, rng: random.R
         if quantity.words and rng.random() < 0.4 and 0 <= value < 100:
             return in_words(int(value), language)
         forms = [form for form in quantity.forms[language] if abs(value) >= form.least and neat(value, form)]
-        minus = rng.choice(("-", "−", "minus ") if language == "en" else ("-", "−", "负"))
-        return written(value, rng.choice(forms), bracket=rng.random() < 0.4, minus=minus)
+        form, minus = rng.choice(forms), rng.choice(("-", "−", "minus ") if language == "en" else ("-", "−", "负"))
+        if form.template.startswith("百分之"):
+            return written(value, form, minus="负")  # no other sign stands before these words
+        return written(value, form, bracket=rng.random() < 0.4, minus=minus)
     if isinstance(value, tuple):
         return listed(value, language, style)
     return day(value, language, style) if attribute.type == "date" else value
