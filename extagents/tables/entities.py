@@ -7,16 +7,19 @@ Looks up words and letters in indexes, so that the time grows with the number of
 
 from __future__ import annotations
 
+import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from extagents.tables.kinds import kind_of
 from extagents.tables.likeness import MOST_IN_BLOCK, apart, doubtful, slips
 from extagents.tables.names import Name, normalised, shortens, taken_apart
 
 __all__ = ["Resolution", "normalised", "resolve"]
 
 MOST_DOUBTFUL = 60
+_ARTICLE = re.compile(r"^(?:the|an?)\s+", re.IGNORECASE)
 OFTEN = 3  # times that a name is written; a slip of the pen is rarer
 
 
@@ -56,10 +59,16 @@ def resolve(names: Sequence[str], *, same: Mapping[tuple[str, str], bool] = {}) 
     groups = []
     for kinds in world.groups():
         members = [name for kind in kinds for name in kind.names]
-        groups.append(tuple(sorted(members, key=lambda name: (-times[name], -len(name), first[name]))))
+        groups.append(tuple(sorted(members, key=lambda name: (-times[name], *_bare(name), first[name]))))
     groups.sort(key=lambda group: min(first[name] for name in group))
     shown = {name: group[0] for group in groups for name in group}
     return Resolution(groups=tuple(groups), doubtful=tuple(_settled(world.doubtful(), shown, world.said)))
+
+
+def _bare(name: str) -> tuple[int, int]:
+    """Longer names first, a leading article not counted."""
+    bare = _ARTICLE.sub("", name)
+    return -len(bare), len(name)
 
 
 def _settled(
@@ -168,6 +177,7 @@ class _World:
                 told[key].append(kind.place)
         for key in sorted(told):
             self._join_told(key, told[key], self.by_key.get(key, []))
+        self._join_kinds()
 
     def _join_same(self, places: Sequence[int]) -> None:
         """Kinds of one key: those that agree, then the bare name with the most frequent of the others."""
@@ -211,6 +221,23 @@ class _World:
     def _doubt(self, places: Sequence[int], score: float) -> None:
         for at, one in enumerate(places[:MOST_IN_BLOCK]):
             self._loose += [(score, one, other) for other in places[at + 1 : MOST_IN_BLOCK]]
+
+    def _join_kinds(self) -> None:
+        """Names that differ in words for their kind, where all that have the rest of the name are of one kind."""
+        rests: dict[str, dict[str, list[int]]] = defaultdict(lambda: defaultdict(list))
+        for key, places in self.by_key.items():
+            if (told := kind_of(key)) is not None:
+                rests[told[0]][told[1]] += places
+        for rest in sorted(rests):
+            kinds = rests[rest]
+            bare = self.by_key.get(rest, [])
+            for places in kinds.values():
+                for other in places[1:]:
+                    self._join(places[0], other)
+                for other in bare if len(kinds) == 1 else ():
+                    self._join(places[0], other)
+            if len(kinds) > 1:
+                self._doubt([*bare, *(place for places in kinds.values() for place in places)], 0.9)
 
     # -------------------------------------------------------------- slips
 

@@ -108,6 +108,7 @@ _ROMAN = {
 }
 _CHINESE_DIGITS = {char: str(number) for number, char in enumerate("〇一二三四五六七八九")} | {"零": "0", "两": "2"}
 _CHINESE_NUMBER = re.compile("(?<=第)[〇零一二三四五六七八九十]{1,4}|[〇零一二三四五六七八九十]{1,4}(?=[号期届世年季级班])")
+_MODEL = re.compile("(?<=\\d)型$")
 _SENIORITY = {"jr": "jr", "junior": "jr", "sr": "sr", "senior": "sr", "jnr": "jr", "snr": "sr"}
 
 _DIRECTIONS = _words(
@@ -151,6 +152,7 @@ _QUOTES = "\"'“”‘’„«»「」『』"
 _INVISIBLE = re.compile("[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufeff]")
 _APOSTROPHE = re.compile("(?<=\\w)['’‘`´](?=\\w)")
 _DOTTED = re.compile(r"(?<!\w)((?:[^\W\d_]\.){2,}[^\W\d_]?(?!\w)|S\.p\.A\.?|[Ss]p\. ?z ?o\. ?o\.)")
+_SLASHED = re.compile(r"\b(A|M|S)/(S|V|T)\b")  # A/S, M/V, S/S, M/T
 _THOUSANDS = re.compile(r"(?<=\d),(?=\d{3}(?!\d))")
 _TOKEN = re.compile(r"\d+(?:\.\d+)+|[^\W_]+[+#]*")
 _DIGITS = re.compile(r"\d+(?:\.\d+)*")
@@ -226,7 +228,7 @@ def _numbers(key: str) -> Iterable[str]:
 def _spelt(base: str) -> tuple[list[str], set[str]]:
     """The words of a name in one spelling, and the legal systems of the forms that were left out."""
     text = _APOSTROPHE.sub("", _DOTTED.sub(lambda match: match[0].replace(".", "").replace(" ", ""), base))
-    text = _THOUSANDS.sub("", re.sub(r"\bA/S\b", "AS", text).replace("&", " and ").replace("＆", " and "))
+    text = _THOUSANDS.sub("", _SLASHED.sub(r"\1\2", text).replace("&", " and ").replace("＆", " and "))
     written = _TOKEN.findall(text)
     forms: set[str] = set()
     written = _without_forms(written, forms)
@@ -298,7 +300,7 @@ def _chinese(word: str, forms: set[str]) -> str:
         word = shorter
     if len(shorter := _CHINESE_TITLE.sub("", word)) >= 2:
         word = shorter
-    return _CHINESE_NUMBER.sub(lambda match: _digits(match[0]), word)
+    return _MODEL.sub("", _CHINESE_NUMBER.sub(lambda match: _digits(match[0]), word))
 
 
 def _digits(number: str) -> str:
