@@ -51,6 +51,7 @@ _NUMBER_WORD = re.compile(
     r"none|no|all|both|single|double|triple|several|many|few|first|second)s?\b",
     re.IGNORECASE,
 )
+_CHOICE = re.compile(r"\bor\b|还是|或|哪[个家位座部国]?更|谁更|相比", re.IGNORECASE)
 _TITLES = frozenset(("mr", "mrs", "ms", "dr", "sir", "lady", "lord", "president", "king", "queen", "prince", "princess",
                      "emperor", "pope", "saint", "st", "general", "captain", "professor"))  # fmt: skip
 _ITEMS = re.compile(r"[;\n、；]|,(?!\d{3}\b)|，|\band\b|和")
@@ -196,6 +197,24 @@ def stands_in(answer: str, quotes: Iterable[str]) -> bool:
         if nearly(words, shown.split()):
             return True
     return False
+
+
+def bears(answer: str, quote: str, title: str, question: str) -> bool:
+    """Whether the answer stands in the quote; or, of things that the question offers to choose from, in the document's title.
+
+    "Which is larger, A or B?" is answered from lines of A's and B's own pages, which seldom name what they are about.
+    """
+    return stands_in(answer, (quote,)) or (offered(answer, question) and stands_in(answer, (title,)))
+
+
+def offered(answer: str, question: str) -> bool:
+    """Whether the question names the answer, as one of several things to choose from."""
+    wanted, asked = normalise(answer), normalise(question)
+    if not wanted or not _CHOICE.search(question):
+        return False
+    if _has_cjk(wanted):
+        return wanted.replace(" ", "") in asked.replace(" ", "")
+    return f" {wanted} " in f" {asked} "
 
 
 def _holds_number(quote: str, value: float) -> bool:

@@ -86,7 +86,7 @@ async def compute(
     confidence = (
         AGREED if agreed and votes == statements else MAJORITY if agreed else ALONE if statements == 1 else CONTRADICTED
     )
-    rests_on = await asyncio.to_thread(bearing, chosen.written.sql, chosen.result, tables)
+    rests_on = await asyncio.to_thread(_resting, chosen, tables, database)
     empty, told_empty = _emptiness(tables, {column for _, column, _ in rests_on})
     checks += told_empty
     confidence *= 1 - empty / 2
@@ -164,6 +164,21 @@ class _Asking:
         shown = tuple(value for row in result.rows[:1] for value in row if not isinstance(value, tuple))
         self.on_statement(events.StatementRun(sql=written.sql, rows=len(result.rows), first=shown))
         return _Ran(written, result)
+
+
+def _resting(chosen: _Ran, tables: Sequence[Table], database: Database) -> tuple[tuple[str, str, TableCell], ...]:
+    """The cells that a result rests on. That nothing fits rests on all that was looked at."""
+    sql = chosen.written.sql
+    if found := bearing(sql, chosen.result, tables, database=database):
+        return found
+    columns = set(database.mentioned(sql).columns)
+    return tuple(
+        (row.name, name, cell)
+        for table in tables
+        for row in table.rows
+        for name, cell in row.cells.items()
+        if name.lower() in columns
+    )
 
 
 def _chosen(told: Sequence[_Ran]) -> tuple[_Ran, int]:

@@ -8,7 +8,7 @@ from extagents import events
 from extagents.agents import single
 from extagents.agents.compressor import compress, shard_text
 from extagents.agents.evidence import check_quotes
-from extagents.answers import quotable, stands_in
+from extagents.answers import bears, quotable
 from extagents.corpus.shards import header_tokens
 from extagents.ending import end_reading, keep_events, reckoning
 from extagents.gate import CallFailed, Stop
@@ -39,7 +39,7 @@ async def pass_over(workspace: Workspace, text: ShardText, *, final: bool) -> Si
     if not passed.answerable or not answer:
         return passed
     expected = quotable(made.kind, made.answer_type, answer, [fact.quote for fact in verified])
-    bearing = tuple(fact for fact in verified if stands_in(answer, (fact.quote,))) if expected else verified
+    bearing = tuple(fact for fact in verified if not expected or bears(answer, fact.quote, fact.title, made.core))
     if bearing:
         candidate = Candidate(path="single", answer=answer, confidence=passed.confidence, facts=verified)
         workspace.candidates.append(candidate)

@@ -3,6 +3,7 @@
 import pytest
 
 from extagents.answers import (
+    bears,
     compatible,
     date_of,
     expected_type,
@@ -211,3 +212,12 @@ def test_chinese_numerals_stand_in_a_quote_by_value():
     assert stands_in("三百二十", ("It has 320 men.",))
     assert not stands_in("三百三十", ("It has 320 men.",))
     assert not stands_in("32", ("全船三百二十人。",))
+
+
+def test_of_things_to_choose_from_the_documents_title_counts_as_the_quotes_subject() -> None:
+    quote, question = "Life expectancy: 83 years", "Which has the higher life expectancy: Amberland or Jersey?"
+    assert bears("Jersey", quote, "Jersey", question)
+    assert not bears("Jersey", quote, "Jersey", "Which island has the highest life expectancy?"), "not offered by the question"
+    assert not bears("Jersey", quote, "Amberland", question), "another document's line"
+    assert bears("83 years", quote, "Jersey", "How high is it?")
+    assert bears("琥珀国", "人均寿命：83岁", "琥珀国概况", "琥珀国和翡翠国相比，谁更长寿？")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from extagents.answers import all_stand_in, quotable, stands_in, translated
+from extagents.answers import all_stand_in, bears, quotable, translated
 from extagents.corpus.quotes import locate
 from extagents.corpus.tables import head_within
 from extagents.memory.ledger import fact_id
@@ -83,7 +83,14 @@ def _fact(reported: ReportedFact, text: ShardText, documents: Mapping[str, Docum
 
 
 def supporting(
-    answer: str, cited: Sequence[Fact], shown: Sequence[Fact], *, kind: Kind, answer_type: AnswerType, all_real: bool
+    answer: str,
+    cited: Sequence[Fact],
+    shown: Sequence[Fact],
+    *,
+    kind: Kind,
+    answer_type: AnswerType,
+    all_real: bool,
+    question: str,
 ) -> tuple[Fact, ...]:
     """The verified facts that an answer rests on, or none where it is not verified.
 
@@ -93,8 +100,9 @@ def supporting(
     cited = [fact for fact in cited if fact.verified]
     quotes = [fact.quote for fact in cited]
     if quotable(kind, answer_type, answer, quotes):
-        bearing = [fact for fact in cited if stands_in(answer, (fact.quote,))]
-        bearing = bearing or [fact for fact in shown if fact.verified and stands_in(answer, (fact.quote,))][:1]
+        bearing = [fact for fact in cited if bears(answer, fact.quote, fact.title, question)]
+        others = (fact for fact in shown if fact.verified and bears(answer, fact.quote, fact.title, question))
+        bearing = bearing or list(others)[:1]
         return tuple(dict.fromkeys((*cited, *bearing[:1]))) if bearing else ()
     listed = answer_type == "list" and not translated(answer, quotes)
     if not all_real or (listed and not all_stand_in(answer, [fact.quote for fact in shown])):

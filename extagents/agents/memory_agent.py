@@ -378,5 +378,7 @@ def recalled(asked: Asked, prompt: Prompt[Verdict], verdict: Verdict) -> Recalle
     if not verdict.answerable or not answer or not fits(answer, asked.answer_type):
         return Recalled(cited=cited, queries=queries)
     real = len(cited) == len(labels)
-    facts = supporting(answer, cited, shown, kind=asked.kind, answer_type=asked.answer_type, all_real=real)
+    facts = supporting(
+        answer, cited, shown, kind=asked.kind, answer_type=asked.answer_type, all_real=real, question=asked.question
+    )
     return Recalled(answer, verdict.confidence, facts, cited, queries)

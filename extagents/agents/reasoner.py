@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 
 from extagents import prompts
 from extagents.agents.calls import Desk, gather
-from extagents.answers import all_stand_in, compatible, fits, quotable, same, stands_in, translated
+from extagents.answers import all_stand_in, bears, compatible, fits, quotable, same, translated
 from extagents.gate import BudgetEnded, CallFailed
 from extagents.memory.ledger import fact_tokens
 from extagents.models.base import Model, Prompt
@@ -111,7 +111,7 @@ class Ladder:
         return self._decided([] if verdict is None else [Rung(facts, verdict)])
 
     def _decided(self, rungs: Sequence[Rung]) -> Judgement:
-        return decide(rungs, self.kind, self.answer_type, checked=self.checked)
+        return decide(rungs, self.kind, self.answer_type, checked=self.checked, question=self.question)
 
     def fitting(self, ranked: Sequence[Fact]) -> tuple[Fact, ...]:
         """The best verified facts that fit the window beside the question and the answer."""
@@ -179,7 +179,9 @@ def sizes(count: int) -> list[int]:
     return [*rungs, count]
 
 
-def decide(rungs: Sequence[Rung], kind: Kind, answer_type: AnswerType, *, checked: bool = True) -> Judgement:
+def decide(
+    rungs: Sequence[Rung], kind: Kind, answer_type: AnswerType, *, checked: bool = True, question: str = ""
+) -> Judgement:
     """The answer that two neighbouring rungs agree on, the smallest such rungs first, if it stands in a verified quote.
 
     Where several prompts, or one that saw the whole ledger, say something else, it needs two votes more than that. Otherwise
@@ -192,10 +194,10 @@ def decide(rungs: Sequence[Rung], kind: Kind, answer_type: AnswerType, *, checke
             continue
         if _votes(first, spoken, answer_type) < _rival(first, rungs, answer_type) + 2:
             continue
-        judged = _judgement(first, second, kind, answer_type, queries, rungs, checked)
+        judged = _judgement(first, second, kind, answer_type, queries, rungs, checked, question)
         if judged.answered:
             return judged
-    return _unstable(rungs, spoken, kind, answer_type, queries, checked)
+    return _unstable(rungs, spoken, kind, answer_type, queries, checked, question)
 
 
 def _unstable(
@@ -205,9 +207,10 @@ def _unstable(
     answer_type: AnswerType,
     queries: tuple[str, ...],
     checked: bool,
+    question: str,
 ) -> Judgement:
     """The answer that most rungs give, larger ones first among equals, those that stand in a quote before all others."""
-    judged = [(_judgement(rung, None, kind, answer_type, queries, rungs, checked), rung) for rung in reversed(spoken)]
+    judged = [(_judgement(rung, None, kind, answer_type, queries, rungs, checked, question), rung) for rung in reversed(spoken)]
     if not judged:
         return Judgement(queries=queries, rungs=tuple(rungs))
     return max(judged, key=lambda pair: (pair[0].verified, _votes(pair[1], spoken, answer_type)))[0]
@@ -245,6 +248,7 @@ def _judgement(
     queries: tuple[str, ...],
     rungs: Sequence[Rung],
     checked: bool,
+    question: str,
 ) -> Judgement:
     answer = " ".join(first.verdict.answer.split())
     cited = first.cited
@@ -253,8 +257,8 @@ def _judgement(
         cited = next((rung.cited for rung in votes if len(rung.cited) > 1), cited)
     quotes = [fact.quote for fact in cited]
     if quotable(kind, answer_type, answer, quotes):
-        bearing = [fact for fact in cited if stands_in(answer, (fact.quote,))]
-        bearing = bearing or [fact for fact in first.facts if stands_in(answer, (fact.quote,))][:1]
+        bearing = [fact for fact in cited if bears(answer, fact.quote, fact.title, question)]
+        bearing = bearing or [fact for fact in first.facts if bears(answer, fact.quote, fact.title, question)][:1]
         verified = bool(bearing)
         cited = tuple(dict.fromkeys((*cited, *bearing[:1])))
     else:
