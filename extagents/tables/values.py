@@ -20,6 +20,7 @@ from extagents.tables.values_texts import class_of, folded_words, plain, says_no
 from extagents.tables.values_units import PERCENT, Unit, unit_of
 from extagents.tabular import CellValue, Column
 
+_LONGEST = 4_000  # characters of a cell that are read; no value is longer
 _PLAIN = re.compile(r"[-+]?(?:[1-9]\d{0,2}(?:,\d{3})+|\d+)(?:\.\d+)?")
 _ONLY_YEAR = re.compile(
     r"(?:FY|fiscal year|financial year)?\s*\d{4}\s*(?:财年|年度|年)?|[〇零一二三四五六七八九]{4}年", re.IGNORECASE
@@ -44,6 +45,7 @@ def parse(raw: str, column: Column) -> CellValue | None:
     "loss" in a column of profit and a "decline" in a column of growth. A bare number is in the column's unit; one in another
     currency, or in a measure that cannot be converted, has no value. Dates that leave day or month open stay so ("2021-03").
     """
+    raw = raw[:_LONGEST]
     if column.type == "number":
         return _number(raw, column.unit, column.name)
     return _other(raw, column.type, tuple(column.values))

@@ -70,7 +70,10 @@ _BLOB = re.compile(
 )
 _EUROPEAN = re.compile(r"\d{1,3}(?:\.\d{3}){2,}(?!\d)|\d{1,3}(?:\.\d{3})+,\d")
 _LEFT_WORD = re.compile(r"[A-Za-z_]+\.?$")
-_MINUS = re.compile(r"(?:^|(?<=[\s(:=,;|约为]))-\s?$|(?:\b(?:minus|negative)|负|零下)\s*$", re.IGNORECASE)
+_MINUS = re.compile(
+    r"(?:^|(?<=[\s(:=,;|约为]))-$|(?:^|(?<=[(:=,;|约为])|(?<=[^\w\s%)])\s)-\s$|(?:\b(?:minus|negative)|负|零下)\s*$",
+    re.IGNORECASE,
+)
 _MORE = re.compile(r"\s*(?:多|余|来|几)?\s*")
 _LETTER = re.compile(r"(?P<letter>mm|MM|[kKmMbBtT])(?![A-Za-z/\d^])")
 _OF = re.compile(r"of\s+")
@@ -85,7 +88,11 @@ _MOVED = re.compile(
     r"\b(?:rose|risen|grew|grown|fell|fallen|increas\w+|decreas\w+|declin\w+|up|down|improv\w+|dropp?\w+|cut|rais\w+|changed?)\b.*\bfrom\s*\S{0,4}\s*$",
     re.IGNORECASE,
 )
-_SMALL_FRACTION = re.compile(r"(?<![\d/.,])(\d)/([2-9]|10)(?![\d/.,])")
+_SMALL_FRACTION = re.compile(r"(?<![\d/.,])(1(?=/[234])|2(?=/3)|3(?=/4))/([234])(?![\d/.,])")
+_SHARE = re.compile(r"(?<![\d/.,:-])(\d{1,3})\s?(?:/|\s(?:in|out of)\s)\s?(\d{1,3})(?![\d/.,:%])")
+_FEET = re.compile(r"(?<![\d.,'])(\d{1,2})'\s?(\d{1,2})(?![\d'.])(?:\"|'')?")
+_NEXT_NUMBER = re.compile(r"(?<![一-鿿])\s?\(?\d")  # 2019 $5,686: the currency is the next number's
+_CLOCK = re.compile(r"\d:\d|:\d+:")
 _BETWEEN = re.compile(r"(?:\bbetween|介于|在)\s*\S{0,4}\s*$", re.IGNORECASE)
 _SUMMED = re.compile(r"\s*(?:,|\band\b|零|又)?\s*$", re.IGNORECASE)
 _WORD_AT = re.compile(
@@ -100,9 +107,7 @@ def amounts(text: str, want: Unit = NO_UNIT, *, years: bool = False) -> list[Amo
     Ranges are one amount (their middle), measures told in two units too (5 ft 10 in, 1亿2000万).
     """
     text = folded(text)
-    text = _SMALL_FRACTION.sub(
-        lambda found: f"{found[1]}{SLASH}{found[2]}" if int(found[1]) < int(found[2]) else found[0], with_digits(text)
-    )
+    text = _parted(with_digits(text), want)
     if not years:
         text = NOTE.sub(lambda found: " " * len(found[0]), without_dates(text))
     european = _EUROPEAN.search(text) is not None
@@ -120,8 +125,23 @@ def amounts(text: str, want: Unit = NO_UNIT, *, years: bool = False) -> list[Amo
     return _joined(text, found, want)
 
 
+def _parted(text: str, want: Unit) -> str:
+    """The text with fractions marked (2/3; for a share also 1 in 5), and 5'10" as feet and inches where lengths are meant."""
+    if want.kind == "percent":
+        text = _SHARE.sub(_as_fraction, text)
+    elif want.category == "length":
+        text = _FEET.sub(r"\1 ft \2 in.", text)
+    return _SMALL_FRACTION.sub(_as_fraction, text)
+
+
+def _as_fraction(found: re.Match[str]) -> str:
+    return f"{found[1]}{SLASH}{found[2]}" if int(found[1]) < int(found[2]) else found[0]
+
+
 def _amount(text: str, match: re.Match[str], want: Unit, *, european: bool) -> Amount | None:
     start, end = match.span()
+    if _CLOCK.match(text, end - 1) or (start > 1 and _CLOCK.match(text, start - 2)):
+        return None  # 12:30
     step = ONE
     if match["fraction"]:
         try:
@@ -204,7 +224,7 @@ def _tail(text: str, end: int, want: Unit, *, money: bool) -> tuple[Decimal, Uni
     at = end
     scale = ONE
     gap = _past(text, at)
-    if gap < len(text) and text[gap] == "-":
+    if text[gap : gap + 1] == "-" and text[gap + 1 : gap + 2].isalpha():
         gap += 1  # a 5-year term
     while True:
         found = SCALE_AT.match(text, gap)
@@ -308,7 +328,7 @@ def _known_at(text: str, at: int, want: Unit) -> tuple[Unit | None, int]:
         inch = INCH_AT.match(text, at)
         if inch:
             return measured("inch"), inch.end()
-    coin = money(coin_found[0]) if coin_found else None
+    coin = money(coin_found[0]) if coin_found and not _NEXT_NUMBER.match(text, coin_found.end()) else None
     if coin is None and re.match(r"[A-Z]{3}(?![A-Za-z])", text[at : at + 4]) and known_code(text[at : at + 3]):
         coin, coin_end = money(text[at : at + 3]), at + 3
     else:
@@ -335,6 +355,8 @@ def _joined(text: str, found: list[Amount], want: Unit) -> list[Amount]:
             joined.append(amount)
             continue
         between = text[last.end : amount.start]
+        if amount.negative:
+            between = between.rstrip().removesuffix("-")
         if (
             _SCORE.fullmatch(between)
             and not last.spelled
@@ -352,7 +374,7 @@ def _joined(text: str, found: list[Amount], want: Unit) -> list[Amount]:
             low = last
             if not low.spelled and not low.scaled:
                 low = replace(low, scale=amount.scale)
-            high_value = amount.plain * amount.scale
+            high_value = (-amount.plain if amount.negative else amount.plain) * amount.scale
             low_value = (-low.plain if low.negative else low.plain) * low.scale
             if low_value <= high_value and low.high is None:
                 middle = (low_value + high_value) / 2
@@ -385,7 +407,7 @@ def _is_range(text: str, low: Amount, high: Amount, between: str) -> bool:
         return False
     fits = _JOINED.fullmatch(between) is not None
     same = low.unit.kind in ("none", "word") or high.unit.kind == "none" or low.unit.name == high.unit.name
-    return fits and same and not high.negative
+    return fits and same and (not high.negative or word not in ("", "-", "~"))
 
 
 def _sum(one: Amount, other: Amount) -> Amount | None:

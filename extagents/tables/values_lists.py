@@ -73,6 +73,8 @@ def _parts(text: str) -> list[str]:
             if marks != ";；|":
                 parts = [piece for part in parts for piece in (_split(part, ",，") if marks == "、" else [part])]
                 parts = [*_rejoined(parts)]
+                if not parts:
+                    return []
                 return [*parts[:-1], *_last(parts[-1], parts[:-1])]
             return [piece for part in parts for piece in (_split(part, "、") if "、" in part else [part])]
     return _pair(text)
@@ -145,6 +147,12 @@ def _pair(part: str) -> list[str]:
         if not part.isascii()
         else [*_ENGLISH_AND.finditer(masked)]
     )
+    if len(found) > 8:
+        return [
+            piece.strip()
+            for piece in (_ENGLISH_AND if found[0][0].strip().isascii() else _CHINESE_AND).split(part)
+            if piece.strip()
+        ]
     if len(found) != 1:
         if not found or any(not match[0].strip().isascii() for match in found):
             return [piece for piece in _CHINESE_AND.split(part) if piece] if found else [part]

@@ -20,6 +20,7 @@ from extagents.tables.values_texts import folded_words, says_none, says_nothing
 from extagents.tables.values_units import Unit, unit_of
 from extagents.tabular import Column
 
+_LONGEST = 8_000  # characters of a quote that are searched
 _STATED = {Decimal(10) ** power for power in (2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12)}
 _IN_SCALE = re.compile(
     r"\bin\s+(?:\S+\s+)?(?P<word>hundreds|thousands|millions|billions|trillions|lakhs|crores)\b"
@@ -42,6 +43,7 @@ def held(quote: str, raw: str, column: Column) -> bool:
     """Whether the quote contains the value of `raw`. What is a judgement (classes, yes and no) needs only a quote."""
     if not quote.strip() or not raw.strip():
         return False
+    quote, raw = quote[:_LONGEST], raw[:_LONGEST]
     if column.type == "boolean" or (column.values and column.type in ("text", "list")):
         return True
     if column.type == "number":

@@ -135,6 +135,8 @@ def measured(text: str, category: str = "") -> Unit | None:
     text = re.sub(r"\s+", " ", text.strip())
     if category == "length" and text in ("in", '"'):
         return _FOLDED["inches"]
+    if category == "time" and text == "m":
+        return _FOLDED["minutes"]
     return _EXACT.get(text) or _FOLDED.get(text.lower())
 
 

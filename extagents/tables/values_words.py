@@ -63,6 +63,8 @@ _CHINESE_HINT = re.compile(f"[{_DIGITS}{_PLACES}半]|[百千万]分之|\\d成|\\
 _COUNTED = frozenset(
     "个人名位家所座条项件次台辆架艘套只头名岁年月日天周时分秒元块角美欧港日米公千厘毫英海平立吨克斤升亩度点倍成%万亿股票部本张片层间户口届期种类款场轮站处"
 )
+_ORDINALS = "first second third fourth fifth sixth seventh eighth ninth tenth".split()
+_PLACE = re.compile(rf"第(?P<han>{_NUMERAL}+)[名位次届期号]?|(?P<word>{'|'.join(_ORDINALS)})(?:\s+place)?", re.IGNORECASE)
 _HALF_MORE = re.compile(r"(?<![\d.])(\d+)(年|个月|小时|个小时|天)半")
 _WORDS = re.compile(
     "一些|一般|一直|一起|一样|一定|一切|统一|唯一|之一|第[一二三四五六七八九十百千万〇零]+|十分(?!之)|万一|百度|千万别|万科|三星|百货|一致|一方面|一度|一旦|九龙|三亚|五粮|万达|千禧|四川|三峡|百年|半导体|半岛|半球"
@@ -74,6 +76,9 @@ def with_digits(text: str) -> str:
 
     A lone "one" is left where the text has digits, too: "one of 45 branches" tells 45.
     """
+    place = _PLACE.fullmatch(text.strip())
+    if place:
+        return str(_numeral(place["han"]) or place["han"]) if place["han"] else str(_ORDINALS.index(place["word"].lower()) + 1)
     if _ENGLISH_HINT.search(text):
         counted = any(char.isdigit() for char in text)
         text = _ENGLISH.sub(lambda found: _english(found, lone=not counted), text)

@@ -128,6 +128,8 @@ def test_number_words_are_numbers(raw: str, value: float) -> None:
         ("三成五", 35),
         ("forty-four per cent", 44),
         ("one third", 100 / 3),
+        ("1 in 5", 20),
+        ("one in five", 20),
         ("44.4", 44.4),
         ("61% (2023 est.)", 61),
         ("100% of population (2022 est.)", 100),
@@ -207,6 +209,8 @@ def test_currencies_are_never_converted(raw: str, unit: str, value: float | None
         ("2 years 6 months", "years", 2.5),
         ("三年半", "年", 3.5),
         ("2 hours 30 minutes", "minutes", 150),
+        ("1h 30m", "minutes", 90),
+        ("6'2\"", "cm", 187.96),
         ("a 5-year term", "years", 5),
         ("八十岁", "years", 80),
         ("120 km/h", "km/h", 120),
@@ -244,6 +248,9 @@ def test_measures_come_out_in_the_columns_unit(raw: str, unit: str, value: float
         ("348,000 metric tonnes of CO2 (2023 est.)", "tonnes", 348_000),
         ("0 km (landlocked)", "km", 0),
         ("rose from 12 to 15", "", 15),
+        ("2019 $ 5,686", "USD", 5686),
+        ("Dead Sea -431 m", "m", -431),
+        ("Dead Sea - 431 m", "m", 431),
     ],
 )
 def test_the_number_that_the_column_means_is_found_among_others(raw: str, unit: str, value: float) -> None:
@@ -251,7 +258,7 @@ def test_the_number_that_the_column_means_is_found_among_others(raw: str, unit: 
 
 
 @pytest.mark.parametrize(
-    "raw", ["2-1", "120/80", "12/03/2021", "1.2.3", "May 2021", "in 2021", "(2024 est.)", "COVID-19", "A4", "text"]
+    "raw", ["2-1", "120/80", "12/03/2021", "12:30", "1.2.3", "May 2021", "in 2021", "(2024 est.)", "COVID-19", "A4", "text"]
 )
 def test_what_is_no_amount_has_no_number(raw: str) -> None:
     assert number(raw, "USD") is None
@@ -326,6 +333,10 @@ def test_approximations_are_their_number(raw: str) -> None:
         ("$3-5bn", "USD", 4e9),
         ("$3 million to $5 million", "USD", 4e6),
         ("10%-20%", "%", 15),
+        ("€5-€6", "EUR", 5.5),
+        ("12 - 15", "", 13.5),
+        ("-5 to -3 °C", "°C", -4),
+        ("-5 to 3 °C", "°C", -1),
         ("10 and 20", "", 10),
     ],
 )

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from extagents.tables.values import holds
+from extagents.tables.values import holds, parse
 from extagents.tabular import Column, ColumnType
 
 
@@ -105,6 +105,34 @@ def test_a_scale_that_the_quote_states_is_never_contradicted(value: int, shown: 
     money = column(unit="USD")
     assert holds(f"sales of ${value:,} {shown} were", f"${value:,} {said}", money) == (shown == said)
     assert holds(f"Sales (in {shown}s) {value:,}", f"{value:,} {said}", money) == (shown == said)
+
+
+ODD = st.text(
+    alphabet=st.sampled_from(list("0123456789.,-–—'()[]%$€¥/:;、，；年月日第三百万亿点半分之和 abkmtKMBeinodpquartes\n½²³⁶×~")),
+    max_size=40,
+)
+
+
+@given(
+    ODD,
+    ODD,
+    st.sampled_from(("number", "date", "text", "boolean", "list")),
+    st.sampled_from(("", "km", "%", "USD million", "元", "years")),
+)
+def test_no_text_whatever_makes_it_fail(quote: str, raw: str, kind: ColumnType, unit: str) -> None:
+    told_of = column(kind, unit)
+    value = parse(raw, told_of)
+    assert value is None or isinstance(value, int | float | str | bool | tuple)
+    assert holds(quote, raw, told_of) in (True, False)
+
+
+@pytest.mark.parametrize(
+    "piece", ["1,", "1 ", "1-", "(", "one and ", "A and ", "和", "12 March 2021 ", "[1]", ", ", "百分之", "5 km "]
+)
+def test_endless_text_is_read_as_far_as_a_value_goes(piece: str) -> None:
+    endless = piece * (200_000 // len(piece))
+    for kind in ("number", "date", "text", "boolean", "list"):
+        assert holds(endless, endless, column(kind)) in (True, False)
 
 
 def test_every_item_of_a_list_must_stand_in_the_quote() -> None:
