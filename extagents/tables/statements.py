@@ -5,6 +5,7 @@ A tree is DuckDB's `json_serialize_sql`. Nothing here runs a statement.
 
 from __future__ import annotations
 
+import difflib
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -43,7 +44,7 @@ _FUNCTIONS = _OPERATORS | frozenset(
     date_sub date_trunc datediff datepart datesub datetrunc day dayname dayofmonth dayofweek dayofyear days_in_month decade
     degrees dense_rank divide element_at ends_with entropy epoch epoch_ms era even exp factorial favg fdiv first first_value
     flatten floor fmod format fsum gcd generate_series generate_subscripts geomean geometric_mean greatest group_concat hamming
-    hash histogram hour if ifnull ilike_escape initcap instr isfinite isinf isnan isodow isoyear jaccard jaro_similarity
+    hash histogram hour if ifnull ilike_escape instr isfinite isinf isnan isodow isoyear jaccard jaro_similarity
     jaro_winkler_similarity kahan_sum kurtosis kurtosis_pop lag last last_day last_value lcase lcm lead least left len length
     levenshtein lgamma like_escape list list_aggr list_aggregate list_any_value list_append list_apply list_avg list_bool_and
     list_bool_or list_cat list_concat list_contains list_count list_distinct list_element list_extract list_filter list_first
@@ -151,7 +152,9 @@ def _check_node(node: Mapping[str, Any], known: set[str], named: set[str], colum
         *above, name = _path(node, "function_name")
         # Some releases write the place of a function of their own before what the parser makes of a word like EXTRACT.
         if set(above) - {"main", "pg_catalog"} or name.lower() not in _FUNCTIONS:
-            raise Refused(f"the function {_short('.'.join((*above, name)))} is not available")
+            near = difflib.get_close_matches(name.lower(), _FUNCTIONS - _OPERATORS, 1, 0.8)
+            told = f'; there is "{near[0]}"' if near else ""
+            raise Refused(f"the function {_short('.'.join((*above, name)))} is not available{told}")
     if what == "TABLE_FUNCTION":
         name = str((node.get("function") or {}).get("function_name", "")).lower()
         if name not in _SOURCES:

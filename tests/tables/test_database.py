@@ -139,6 +139,8 @@ def test_the_statements_that_questions_need_are_run(database: Database, sql: str
         ("SELECT name FROM company WHERE", ["syntax error"]),
         ("SELECT sum(name) FROM company", ["sum(VARCHAR)"]),
         ("SELECT totals(revenue) FROM company", ["totals", "not available"]),
+        ("SELECT averag(revenue) FROM company", ["averag", "not available"]),
+        ("SELECT string_aggr(name, ', ') FROM company", ['there is "string_agg"']),
         ("SELECT name, count(*) FROM company", ["GROUP BY"]),
         ("SELECT CAST(name AS DOUBLE) FROM company", ["Acme"]),
         ("DELETE FROM company", ["only a SELECT"]),
