@@ -19,6 +19,7 @@ from extagents.tables.names import Name, normalised, shortens, taken_apart
 __all__ = ["Resolution", "normalised", "resolve"]
 
 MOST_DOUBTFUL = 60
+MOST_SPELLINGS = 100  # kinds of one key that are compared with each other; no name has more
 _ARTICLE = re.compile(r"^(?:the|an?)\s+", re.IGNORECASE)
 OFTEN = 3  # times that a name is written; a slip of the pen is rarer
 
@@ -148,6 +149,8 @@ class _World:
         here, there = self._group[one], self._group[other]
         if here == there:
             return True
+        if len(self._members[here]) + len(self._members[there]) > 2 * MOST_SPELLINGS:
+            return False
         for left in self._members[here]:
             for right in self._members[there]:
                 if not self._may(left, right, by_key=alike or (left, right) != (one, other)):
@@ -183,9 +186,11 @@ class _World:
         """Kinds of one key: those that agree, then the bare name with the most frequent of the others."""
         ranked = sorted(places, key=lambda place: (-self.kinds[place].times, place))
         full = [place for place in ranked if self._marks(place)]
-        for at, one in enumerate(full):
-            for other in full[at + 1 :]:
+        for at, one in enumerate(full[:MOST_SPELLINGS]):
+            for other in full[at + 1 : MOST_SPELLINGS]:
                 self._join(one, other)
+        for other in full[MOST_SPELLINGS:]:
+            self._join(full[0], other)
         groups = {self._group[place] for place in full}
         often = Counter(
             {group: sum(self.kinds[place].times for place in full if self._group[place] == group) for group in groups}
