@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from extagents.budget import Budget
+from extagents.cli.answer_view import page, unanswered
 from extagents.cli.live import Panel, RunState
 from extagents.cli.table import encoded, remarks, status_of
 from extagents.cli.table import rows_of as rows_of_answer
@@ -195,6 +196,19 @@ def test_the_first_table_with_rows_is_given_and_the_others_are_told(answered):
     assert status_of(answered(answer="", answered=False, table=empty)) == 3
 
 
+def test_a_table_without_an_answer_is_not_told_as_a_failure(answered):
+    from rich.console import Console
+
+    made = answered(answer="", answered=False, citations=(), table=a_table())
+    assert unanswered(made) == "A table, and no answer."
+    out = Console(file=io.StringIO(), width=100, color_system=None)
+    out.print(page(made, 100))
+    assert "2 rows of appointment · 5 columns" in out.file.getvalue()
+    assert "No answer" not in out.file.getvalue()
+    computed = answered(answer="", answered=False, table=a_table(sql="SELECT 1"))
+    assert unanswered(computed) == "Nothing in the input answers this question."
+
+
 # ------------------------------------------------------------------ where nothing comes out
 
 
@@ -281,6 +295,7 @@ def test_the_input_itself_is_never_overwritten(cli, tmp_path):
 
 
 def test_parquet_without_pyarrow_is_refused_before_anything_is_spent(cli, libraries, tmp_path, monkeypatch):
+    monkeypatch.setattr("extagents.cli.table.coordinator_of", lambda options: pytest.fail("a run was begun"))
     monkeypatch.setitem(sys.modules, "pyarrow.parquet", None)
     ran = table(cli, libraries, "--out", str(tmp_path / "rows.parquet"))
     assert (ran.status, ran.out) == (2, "")
