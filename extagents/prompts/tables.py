@@ -23,6 +23,7 @@ _WORDS: dict[Language, dict[str, str]] = {
         "from": "from",
         "to": "to",
         "values": "values",
+        "some": "some of {} values",
         "sample": "First rows",
         "failed": "A statement that failed",
         "mend": "Write one that works.",
@@ -41,6 +42,7 @@ _WORDS: dict[Language, dict[str, str]] = {
         "from": "从",
         "to": "到",
         "values": "取值",
+        "some": "{} 个取值中的一部分",
         "sample": "前几行",
         "failed": "失败的语句",
         "mend": "请写一条可行的语句。",
@@ -128,7 +130,9 @@ def _profile(profile: ColumnProfile, column: Column | None, rows: int, words: di
                 examples.append("…")
                 break
             examples.append(json.dumps(one_line(example), ensure_ascii=False))
-        parts.append(f"{words['values']}: {', '.join(examples)}")
+        part = profile.distinct > len(profile.examples) or examples[-1] == "…"
+        told_values = words["some"].format(profile.distinct) if part else words["values"]
+        parts.append(f"{told_values}: {', '.join(examples)}")
     return "; ".join(parts)
 
 
