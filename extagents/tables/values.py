@@ -17,7 +17,7 @@ from extagents.tables.values_dates import first_day as first_day
 from extagents.tables.values_lists import items_of
 from extagents.tables.values_numbers import chosen, in_column, stems
 from extagents.tables.values_texts import class_of, folded_words, plain, says_none, says_nothing, yes_or_no
-from extagents.tables.values_units import PERCENT, Unit, unit_of
+from extagents.tables.values_units import unit_of
 from extagents.tabular import CellValue, Column
 
 _LONGEST = 4_000  # characters of a cell that are read; no value is longer
@@ -204,16 +204,8 @@ def _digits(value: int | float) -> str:
     return f"{value:,}"
 
 
-def unit_for(column: Column) -> Unit:
-    """The unit of a column's numbers, as it is understood."""
-    return unit_of(column.unit)
-
-
 def holds(quote: str, raw: str, column: Column) -> bool:
     """Whether the quote contains the value of the cell's text, in whatever spelling; see `values_quotes`."""
     from extagents.tables.values_quotes import held
 
     return held(quote, raw, column)
-
-
-__all__ = ["PERCENT", "first_day", "holds", "parse", "same_value", "signed", "told", "unit_for", "years_column"]

@@ -21,8 +21,6 @@ def in_column(amount: Amount, want: Unit) -> Decimal | None:
     if amount.fraction and want.kind == "percent" and amount.unit.kind in ("none", "word"):
         return value * 100
     scale = want.scale
-    if want.kind == "word" and amount.unit.kind in ("percent", "currency", "measure"):
-        return None
     result = converted(value, amount.unit, want)
     if result is None:
         return None
