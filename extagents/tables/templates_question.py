@@ -99,7 +99,7 @@ _OR_MORE = re.compile(
 )
 _QUOTE = r"[\"“”„«「『'‘](?P<{0}>[^\"“”„«»「」『』]+?)[\"“”»」』'’](?![\w])"
 _DIFFERS = re.compile(
-    r"\bwhose\s+(?P<phrase>[^,?.\x00]+?)\s+(?P<one>in (?:19|20)\d\d)\s+(?:is|was|were|are)\s+(?:another|different|other|not the same)\s*(?:one\s+)?(?:than|from|as|to)\s+(?:that\s+)?(?P<other>in (?:19|20)\d\d)",
+    r"\bwhose\s+(?P<phrase>(?:(?!\bwhose\b)[^,?.\x00])+?)\s+(?P<one>in (?:19|20)\d\d)\s+(?:is|was|were|are)\s+(?:another|different|other|not the same)\s*(?:one\s+)?(?:than|from|as|to)\s+(?:that\s+)?(?P<other>in (?:19|20)\d\d)",
     re.IGNORECASE,
 )
 _CLAIM = re.compile(
@@ -118,7 +118,7 @@ _LISTING = re.compile(
     re.IGNORECASE,
 )
 _AMONG_INCLUDES = re.compile(
-    r"\bwhose\s+(?P<phrase>[^,?.]+?)\s+(?P<no>do(?:es)? not\s+)?(?:include|includes|contain|contains|mention|mentions|list|lists)\s+(?:the\s+)?(?P<value>\"[^\"]+\"|“[^”]+”|[^,?.\x00]+?)(?=\s*$|\s*[,?.\x00]|\s+(?:and|but)\s+(?:whose|have|has|had|that|which|who|with|is|are|was|were|lists?|includes?|reports?|employs?|earn)\b)",
+    r"\bwhose\s+(?P<phrase>[^,?.]+?)\s+(?P<no>do(?:es)? not\s+)?(?:include|includes|contain|contains|mention|mentions|list|lists)\s+(?:the\s+)?(?P<value>\"[^\"]+\"|“[^”]+”|[^,?.\x00]+?)(?=\s*$|\s*[,?.\x00]|\s+(?:and|but)\s*\x00|\s+(?:and|but)\s+(?:whose|have|has|had|that|which|who|with|is|are|was|were|lists?|includes?|reports?|employs?|earn)\b)",
     re.IGNORECASE,
 )
 _LACKING = re.compile(
@@ -131,7 +131,7 @@ _TELLING = re.compile(
     re.IGNORECASE,
 )
 _WHOSE = re.compile(
-    r"\bwhose\s+(?P<phrase>[^,?.]+?)\s+(?:is|are|was|were)\s+(?P<not>not\s+)?(?:in\s+|the\s+|an?\s+)?(?P<value>[^,?.\x00]+?)(?=\s*$|\s*[,?.\x00]|\s+(?:and|but)\s+(?:whose|have|has|had|that|which|who|with|is|are|was|were|lists?|includes?|reports?|employs?|earn)\b)",
+    r"\bwhose\s+(?P<phrase>[^,?.]+?)\s+(?:is|are|was|were)\s+(?P<not>not\s+)?(?:in\s+|the\s+|an?\s+)?(?P<value>[^,?.\x00]+?)(?=\s*$|\s*[,?.\x00]|\s+(?:and|but)\s*\x00|\s+(?:and|but)\s+(?:whose|have|has|had|that|which|who|with|is|are|was|were|lists?|includes?|reports?|employs?|earn)\b)",
     re.IGNORECASE,
 )
 _WITH_VALUE = re.compile(
@@ -396,6 +396,10 @@ def _counted(text: str) -> Ask | None:
 
 def _shared(text: str) -> Ask | None:
     outer, rest = _split_scope(text)
+    if outer and (told := re.match(r"^(?:what|which) (?:percentage|percent|share|proportion|fraction)(?: of (?:them|these|those))?\s+(?P<clause>(?:are|is|have|has|had|were|was|list|report|give|employ)\b.+)$", rest, re.IGNORECASE)):
+        scope, noun = _scope_of(outer)
+        _, tested, _ = _clauses("", told["clause"])
+        return Ask("percent", entity=noun, scope=scope, tested=tested) if tested else None
     match = re.match(
         r"^(?:what|which)(?: is the| was the)?\s+(?:percentage|percent|share|proportion|fraction|per cent)\s+of\s+(?P<rest>.+)$", rest, re.IGNORECASE
     )

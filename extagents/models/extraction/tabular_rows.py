@@ -34,7 +34,10 @@ _SURE = 0.8
 
 @dataclass(frozen=True, slots=True)
 class _Wanted:
-    """A column with what its labels come to. `named`: the labels are the documents' own, so that others don't count."""
+    """A column with what its labels come to. `named`: the labels are the documents' own, so that others do not count.
+
+    `about` is what a row is: words that a label may hold besides (“company revenue”).
+    """
 
     column: Column
     exact: frozenset[str]
@@ -42,28 +45,30 @@ class _Wanted:
     years: frozenset[str]
     named: bool
     names: tuple[str, ...]
+    about: frozenset[str]
 
 
 def read(shard: ShardText, table: TableSchema) -> RowsRead:
     """The rows that a shard fills; of several lines for one cell the one that fits best."""
-    wanted = [_wanted(column) for column in table.columns]
+    about = frozenset(tokens(table.entity))
+    wanted = [_wanted(column, about) for column in table.columns]
     found: list[ReportedRow] = []
     for section in shard.sections:
         found.extend(_section_rows(section, table, wanted))
     return RowsRead(rows=found)
 
 
-def _wanted(column: Column) -> _Wanted:
+def _wanted(column: Column, about: frozenset[str]) -> _Wanted:
     quoted = labels_of(column)
     names = quoted or (column.name.replace("_", " "),)
-    cores = frozenset(core for name in (*names, column.name) if (core := _core(name)))
+    cores = frozenset(core for name in (*names, column.name) if (core := _core(name, about)))
     asked = years(column.name.replace("_", " ")) | frozenset(year for label in quoted for year in years(label))
-    return _Wanted(column, frozenset(plain(name) for name in names), cores, asked, bool(quoted), names)
+    return _Wanted(column, frozenset(plain(name) for name in names), cores, asked, bool(quoted), names, about)
 
 
-def _core(label: str) -> frozenset[str]:
+def _core(label: str, about: frozenset[str]) -> frozenset[str]:
     """The tokens of a label that count: no notes, years and words like “total”."""
-    dropped = wordings().weak | years(label) | {"§year", "§date"}
+    dropped = wordings().weak | years(label) | {"§year", "§date"} | about
     found = frozenset(token for token in tokens(_PARENTHESES.sub("", label)) if token not in dropped)
     return found or frozenset(token for token in tokens(label) if token not in years(label))
 
@@ -72,7 +77,7 @@ def _section_rows(section: Section, table: TableSchema, wanted: list[_Wanted]) -
     listed = fields(section)
     name = _name_of(section, listed, table)
     dated = _date_of(listed)
-    headed = _headed(listed, wanted)
+    headed = not _named_in(listed, table) and _headed(listed, wanted)
     best: dict[tuple[str, str], tuple[float, int, int, ReportedCell]] = {}
     order: dict[str, None] = {}
     fit = Fit.of([field.label for field in listed] + [label for entry in wanted for label in entry.names])
@@ -123,7 +128,7 @@ def _level(field: Field, entry: _Wanted, fit: Fit) -> float:
     bare = plain(_PARENTHESES.sub("", field.label))
     if bare in entry.exact:
         return 0.97
-    core = _core(field.label)
+    core = _core(field.label, entry.about)
     if core and core in entry.cores:
         # “Total” of something is it; another figure of it (per head, change) has words of its own and is not.
         return 0.9
@@ -151,11 +156,10 @@ def _cut(field: Field, raw: str) -> str:
 
 def _headed(listed: list[Field], wanted: list[_Wanted]) -> bool:
     """Whether headings name what rows are about: the same wanted label stands under several of them."""
-    under: dict[frozenset[str], set[str]] = {}
+    under: dict[str, set[str]] = {}
     for field in listed:
-        core = _core(field.label)
-        if not field.entity and field.heading and any(core in entry.cores or plain(field.label) in entry.exact for entry in wanted):
-            under.setdefault(core, set()).add(field.heading)
+        if not field.entity and field.heading and any(plain(field.label) in entry.exact or _core(field.label, entry.about) in entry.cores for entry in wanted):
+            under.setdefault(plain(field.label), set()).add(field.heading)
     return any(len(headings) > 1 and not any(_generic(heading) for heading in headings) for headings in under.values())
 
 
@@ -173,6 +177,11 @@ def _generic(heading: str) -> bool:
 
 def _name_of(section: Section, listed: list[Field], table: TableSchema) -> str:
     """What the document is about: a line that names it, else its title."""
+    return clean_title(_named_in(listed, table), "") or clean_title(section.title, table.documents)
+
+
+def _named_in(listed: list[Field], table: TableSchema) -> str:
+    """The name that one of the first lines gives; "" for none."""
     known = wordings().names
     kind = plain(table.entity)
     for field in listed[:12]:
@@ -182,8 +191,8 @@ def _name_of(section: Section, listed: list[Field], table: TableSchema) -> str:
         if label in ("title", "subject", "标题"):
             continue
         if 0 < len(field.value) <= 80 and not re.search(r"[.。!?;；]\s", field.value):
-            return clean_title(field.value, "")
-    return clean_title(section.title, table.documents)
+            return field.value
+    return ""
 
 
 def clean_title(title: str, documents: str) -> str:

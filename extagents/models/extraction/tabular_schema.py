@@ -193,7 +193,10 @@ def _column(phrase: str, ask: Ask, labels: dict[str, _Label], fit: Fit) -> Colum
     ranked = phrase in (ask.phrase, ask.against) and ask.operation not in ("value",)
     kind = _type(values, listed=bool(relations & {"contains", "lacks"}), figures=ranked or bool(relations & {"above", "at_least", "below", "at_most", "between"}), exact="equal" in relations)
     heads = [unit or _noted(label.text) for label in chosen for unit in label.units]
-    unit = _unit(values, heads) if kind == "number" else ""
+    unit = ""
+    if kind == "number":
+        asked_in = (ask.unit,) if phrase in (ask.phrase, ask.against) else tuple(v for c in (*ask.scope, *ask.tested) if c.phrase == phrase for v in c.values)
+        unit = next((found for told in asked_in if (found := unit_beside(told) or unit_beside(f"1 {told}"))), "") or _unit(values, heads)
     name = _slug(phrase, asked)
     quoted = ", ".join(f"“{text}”" for text in texts)
     return Column(name=name, type=kind, unit=unit, description=f"the value under the label {quoted}")

@@ -62,7 +62,7 @@ def said(
     spelled = _spellings(labels, told)
     for start, end in sentence_spans(text):
         sentence = text[start:end].strip()
-        if not 8 <= len(sentence) <= 600 or "|" in sentence or "\n" in sentence or sentence in lines:
+        if not 8 <= len(sentence) <= 600 or "|" in sentence or "\n" in sentence:
             continue
         if asked and years(sentence) and not years(sentence) & asked:
             continue
@@ -70,7 +70,7 @@ def said(
             continue
         chinese = any(is_cjk(char) for char in sentence)
         raw = _plainly(sentence, column, spelled, asked=asked, entity=entity, chinese=chinese)
-        if raw is None and column.type in ("number", "date", "text") and not (asked and not years(sentence)):
+        if raw is None and sentence not in lines and column.type in ("number", "date", "text") and not (asked and not years(sentence)):
             raw = _of_chinese(sentence, column, told, spelled) if chinese else _of_english(sentence, column, told, spelled, entity)
         if raw is not None and not nothing(raw):
             return ReportedCell(column=column.name, value=raw, quote=sentence)
@@ -96,9 +96,11 @@ _TOLD = (
     r"(?: (?:in|for) (?:the )?(?:fiscal |financial )?(?:year )?(?P<last>(?:19|20)\d\d))?[.]?$"
 )
 _GIVES = r"(?P<of>[A-Z][^,;]{{1,60}}?) (?:gives|puts|lists|states|reports|names|records) (?:its|their|the) (?:{labels})(?: (?:in|for) (?:fiscal )?(?P<year>(?:19|20)\d\d))? (?:as|at|to be|with) (?P<value>[^;]{{1,160}}?)[.]?$"
+_ENTRY = r"(?:for (?P<of>[^,;“]{{1,60}}?),? )?the (?:entry|field|item|line) [“\"](?:{labels})(?:,? (?:fiscal )?[(]?(?P<year>(?:19|20)\d\d)[)]?)?[”\"] (?:reads|says|is|shows|gives)[: ]+(?P<value>[^;]{{1,160}}?)[.]?$"
+_HAS = r"(?P<of>[A-Z][^,;]{{1,60}}?) (?:has|lists|names) (?:the following|as its|these) (?:{labels})[: ]+(?P<value>.{{1,160}}?)[.]?$"
 _TOLD_ZH = (
     r"(?:(?P<year>(?:19|20)\d\d)年(?:度)?[，,]?)?(?:(?P<of>[^，。；]{{1,24}}?)的)?(?:(?P<later>(?:19|20)\d\d)年(?:度)?(?:的)?)?(?:{labels})(?:在(?P<last>(?:19|20)\d\d)年)?"
-    r"(?:为|是|达到|达|约为|共有|有|包括)(?P<value>[^。；]{{1,80}}?)。?$"
+    r"(?:为|是|达到|达|约为|共有|有|包括|计|记为|列为)(?P<value>[^。；]{{1,80}}?)。?$"
 )
 
 
@@ -108,7 +110,7 @@ def _plainly(sentence: str, column: Column, spelled: Sequence[str], *, asked: fr
     labels = "|".join(re.escape(spelling).replace(r"\ ", r"[\s-]+") + ("" if chinese else "(?:s|es)?") for spelling in fitting)
     if not labels:
         return None
-    for pattern in (_TOLD_ZH,) if chinese else (_TOLD, _GIVES):
+    for pattern in (_TOLD_ZH,) if chinese else (_TOLD, _GIVES, _ENTRY, _HAS):
         match = re.match(pattern.format(labels=labels), sentence, re.IGNORECASE)
         if match is None:
             continue
