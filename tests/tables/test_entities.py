@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from extagents.evaluation.corpus_tables_names import entities as made_up
 from extagents.tables.entities import normalised, resolve
 from extagents.tables.likeness import misspelt
 
@@ -269,6 +270,14 @@ def test_the_order_of_names_changes_no_group(names: list[str], chance: random.Ra
         assert verdict or not any({one, other} <= set(group) for group in here.groups)
     shown = {group[0] for group in here.groups}
     assert all(set(pair) <= shown for pair in here.doubtful)
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+@pytest.mark.parametrize("kind", ["company", "country", "trial", "product", "ship"])
+def test_every_form_of_a_made_up_name_is_known_and_no_two_are_taken_for_one(kind: str, language: str) -> None:
+    made = made_up(kind, 60, language, random.Random(5))
+    found = resolve([form for entity in made for form in entity.forms])
+    assert {frozenset(group) for group in found.groups} == {frozenset(entity.forms) for entity in made}
 
 
 def test_thousands_of_names_are_grouped_and_few_are_asked_about() -> None:
