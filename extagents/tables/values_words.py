@@ -7,6 +7,8 @@ from decimal import Decimal
 from fractions import Fraction
 from functools import lru_cache
 
+from extagents.text import is_cjk
+
 SLASH = "⁄"
 """Stands in a fraction between numerator and denominator; a plain slash may stand for anything else."""
 
@@ -51,7 +53,7 @@ _LARGE = "万亿萬億"
 _NUMERAL = f"[{_DIGITS}{_PLACES}{_LARGE}]"
 _MIXED = rf"(?:负)?(?:{_NUMERAL}+(?:点[{_DIGITS}]+)?(?:[{_LARGE}])?|半)"
 _CHINESE = re.compile(
-    rf"(?P<one>一半)|(?P<timed>半)(?=年|小时|个小时|个月|天|小時)|(?P<share>[百千万])分之(?P<of>{_MIXED}|\d[\d,.]*)"
+    rf"(?P<one>一半)|(?P<timed>半)(?=年|小时|个小时|个月|天|小時)|(?P<below>负)?(?P<share>[百千万])分之(?P<of>{_MIXED}|\d[\d,.]*)"
     rf"|(?P<under>{_NUMERAL}+)分之(?P<upper>{_NUMERAL}+)"
     rf"|(?P<tenths>[一二两三四五六七八九\d])成(?P<more>半|[一二三四五六七八九])?(?![立为本功长员都分交])"
     rf"|(?P<mixed>\d+(?:\.\d+)?[{_LARGE}]\d+[十百千{_LARGE}])(?![\d,.])"
@@ -188,7 +190,7 @@ def _chinese(found: re.Match[str], *, alone: bool) -> str | None:
         )
         if value is None:
             return None
-        sign = "-" if of.startswith("负") else ""
+        sign = "-" if of.startswith("负") or found["below"] else ""
         if found["share"] == "万":
             return f"{sign}{value} bps"
         return f"{sign}{value}{'%' if found['share'] == '百' else '‰'}"
@@ -207,8 +209,10 @@ def _chinese(found: re.Match[str], *, alone: bool) -> str | None:
     if found["timed"]:
         return "0.5"
     numeral, large, following = found["number"], found["rest"], found["next"]
-    if found.start() and found.string[found.start() - 1].isdigit():
-        return None  # 3百万: the digits have their scale
+    before = found.string[: found.start()]
+    if before.rstrip(" )")[-1:].isdigit():
+        return None  # 3百万, (3)百万: the digits have their scale
+    alone = alone or (not is_cjk(following or " ") and (not is_cjk(before[-1:] or " ") or before[-1] in "为是有共达计约近"))
     if len(numeral) == 1 and not alone and following not in _COUNTED:
         return None
     if numeral[0] in _LARGE + "百千" and not alone and (len(numeral) == 1 or following not in _COUNTED):

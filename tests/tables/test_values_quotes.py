@@ -23,6 +23,8 @@ def column(kind: ColumnType = "number", unit: str = "", name: str = "x", values:
         ("twenty-three directors", "23", "", "x"),
         ("二十三家公司", "23", "家", "x"),
         ("百分之四十四", "44%", "%", "x"),
+        ("| 站点 | 七 |", "七", "", "x"),
+        ("站点数为七。", "7", "", "x"),
         ("44.4 per cent", "44.4%", "%", "x"),
         ("Revenue | 1,234 | 1,100", "1,234 million", "USD", "x"),
         ("Revenue (in millions) 1,234", "1,234 million", "USD", "x"),
