@@ -1,4 +1,4 @@
-"""SQL by rules: simple questions of a table, in English and Chinese, without a model. None where a question is not surely understood."""
+"""SQL by rules: simple questions of a table, in English and Chinese. None where one is not surely understood."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from extagents.tables import templates_question, templates_zh
 from extagents.tables.templates_question import Ask, Condition
 from extagents.tables.templates_words import LEAST, Fit, stem, tokens, wordings
-from extagents.tabular import NAME, CellValue, Column, ColumnProfile, TableProfile, WrittenSql
+from extagents.tabular import NAME, CellValue, Column, ColumnProfile, ResultForm, TableProfile, WrittenSql
 from extagents.text import is_cjk
 
 _LABELS = re.compile(r"“([^”]+)”")
@@ -20,7 +20,19 @@ _THINGS = frozenset(
     "entry item row page article file text list fact name thing one place city person product project state annual "
     "公 司 企 业 国 家 文 档 报 告 条 个 名 单 位 机 构".split()
 )
-_SIGNS = {"above": ">", "at_least": ">=", "below": "<", "at_most": "<=", "equal": "=", "like": "=", "unequal": "<>", "unlike": "<>"}
+_SIGNS = {
+    "above": ">",
+    "at_least": ">=",
+    "below": "<",
+    "at_most": "<=",
+    "equal": "=",
+    "like": "=",
+    "unequal": "<>",
+    "unlike": "<>",
+}
+
+
+_FORMS: dict[str, ResultForm] = {"date": "date", "boolean": "yes_no", "list": "list"}
 
 
 class _Unsure(Exception):
@@ -163,7 +175,10 @@ class _Writer:
         """“have more than three subsidiaries”: how long a list is."""
         name = f"len({_quoted(column.name)})"
         counts = [re.match(r"\D*(\d+)", value) for value in condition.values]
-        numbers = [int(count.group(1)) if count else templates_question.number(value) for count, value in zip(counts, condition.values, strict=True)]
+        numbers = [
+            int(count.group(1)) if count else templates_question.number(value)
+            for count, value in zip(counts, condition.values, strict=True)
+        ]
         if condition.relation == "between":
             return f"{name} BETWEEN {numbers[0]} AND {numbers[1]}"
         return f"{name} {_SIGNS[condition.relation]} {numbers[0]}"
@@ -186,7 +201,11 @@ class _Writer:
 
         spelled = templates_question.NUMBERS.get(raw.strip().lower())
         value = float(spelled) if spelled is not None and column.type == "number" else parse(raw, column)
-        if value is None and column.type == "number" and (bare := re.match(r"[^\d]{0,4}[-−]?\d[\d,]*(?:\.\d+)?(?:\s*(?:%|thousand|million|billion|万|亿))?", raw)):
+        if (
+            value is None
+            and column.type == "number"
+            and (bare := re.match(r"[^\d]{0,4}[-−]?\d[\d,]*(?:\.\d+)?(?:\s*(?:%|thousand|million|billion|万|亿))?", raw))
+        ):
             value = parse(bare.group(), column)
         if value is None or isinstance(value, tuple):
             raise _Unsure(raw)
@@ -226,7 +245,9 @@ class _Writer:
     def write(self, ask: Ask) -> WrittenSql:
         """The statement that a question asks for. Raises `_Unsure`."""
         table = _quoted(self.table.name)
-        scope = [self.condition(condition) for condition in ask.scope] + (self._said_of(ask.entity) if not ask.groups or "|" in ask.entity else [])
+        scope = [self.condition(condition) for condition in ask.scope] + (
+            self._said_of(ask.entity) if not ask.groups or "|" in ask.entity else []
+        )
         where = _where(scope)
         if ask.operation in ("count", "list", "any", "percent") and not ask.names:
             return self._of_rows(ask, scope)
@@ -248,7 +269,11 @@ class _Writer:
         noun, _, beyond = entity.partition(" | ")
         told = set(tokens(self.table.schema_.entity)) | set(tokens(self.table.schema_.documents)) | set(tokens(self.table.name))
         things = _THINGS | told | {token for thing in _THINGS for token in tokens(thing)} | wordings().weak
-        unknown = [word for word in re.findall(r"[\w&-]+", f"{noun} {beyond}") if not set(tokens(word)) <= things and stem(word) not in things]
+        unknown = [
+            word
+            for word in re.findall(r"[\w&-]+", f"{noun} {beyond}")
+            if not set(tokens(word)) <= things and stem(word) not in things
+        ]
         if not unknown:
             return []
         if any(is_cjk(char) for char in "".join(unknown)):
@@ -262,7 +287,9 @@ class _Writer:
         if ask.operation == "count":
             if ask.groups:
                 column = self.column(ask.groups)
-                return WrittenSql(sql=f"SELECT count(DISTINCT {_quoted(column.name)}) FROM {table}{_where(scope)}", form="number")
+                return WrittenSql(
+                    sql=f"SELECT count(DISTINCT {_quoted(column.name)}) FROM {table}{_where(scope)}", form="number"
+                )
             return WrittenSql(sql=f"SELECT count(*) FROM {table}{_where(scope)}", form="number")
         if ask.operation == "any":
             return WrittenSql(sql=f"SELECT count(*) > 0 FROM {table}{_where(scope)}", form="yes_no")
@@ -272,7 +299,9 @@ class _Writer:
         known = [f"{_quoted(self._tested(condition).name)} IS NOT NULL" for condition in ask.tested]
         share = f"100.0 * count(*) FILTER (WHERE {tested}) / nullif(count(*), 0)"
         digits = 1 if ask.digits is None else ask.digits
-        return WrittenSql(sql=f"SELECT round({share}, {digits}) FROM {table}{_where([*scope, *known])}", form="percent", unit="%")
+        return WrittenSql(
+            sql=f"SELECT round({share}, {digits}) FROM {table}{_where([*scope, *known])}", form="percent", unit="%"
+        )
 
     def _tested(self, condition: Condition) -> Column:
         if condition.relation in ("is", "lacks"):
@@ -288,13 +317,19 @@ class _Writer:
         if ask.groups:
             group = _quoted(self.column(ask.groups).name)
             inner = f"SELECT {group}, count(*) AS rows FROM {table}{_where([*scope, f'{group} IS NOT NULL'])} GROUP BY {group}"
-            return WrittenSql(sql=f"SELECT {group} FROM ({inner}) QUALIFY rank() OVER (ORDER BY rows {order}) <= {ask.most}", form="names")
+            return WrittenSql(
+                sql=f"SELECT {group} FROM ({inner}) QUALIFY rank() OVER (ORDER BY rows {order}) <= {ask.most}", form="names"
+            )
         column = self.column(ask.phrase)
         if ask.against:
             before = self._before(column, ask)
             change = f"{_quoted(column.name)} - {_quoted(before.name)}"
             where = _where([*scope, f"{change} IS NOT NULL"])
-            return WrittenSql(sql=f"SELECT {_quoted(NAME)} FROM {table}{where} QUALIFY rank() OVER (ORDER BY round({change}, 9) {order}) <= {ask.most}", form="names")
+            return WrittenSql(
+                sql=f"SELECT {_quoted(NAME)} FROM {table}{where} QUALIFY rank() OVER (ORDER BY round({change},"
+                f" 9) {order}) <= {ask.most}",
+                form="names",
+            )
         if column.type not in ("number", "date", "list"):
             raise _Unsure(ask.phrase)
         ranked = f"len({_quoted(column.name)})" if column.type == "list" else _quoted(column.name)
@@ -309,30 +344,41 @@ class _Writer:
         table = _quoted(self.table.name)
         if ask.operation == "any" and not ask.phrase:
             tests = self.where(ask.scope)
-            return WrittenSql(sql=f"SELECT count(*) > 0 FROM {table} WHERE {self._named(ask.names[0])} AND {tests}", form="yes_no")
+            return WrittenSql(
+                sql=f"SELECT count(*) > 0 FROM {table} WHERE {self._named(ask.names[0])} AND {tests}", form="yes_no"
+            )
         if column is None:
             raise _Unsure(ask.phrase)
         name = _quoted(column.name)
         value = f"len({name})" if column.type == "list" and ask.operation != "value" else name
         if ask.operation == "value":
-            return WrittenSql(sql=f"SELECT {name} FROM {table} WHERE {self._named(ask.names[0])}", form=_form(column), unit=column.unit)
+            return WrittenSql(
+                sql=f"SELECT {name} FROM {table} WHERE {self._named(ask.names[0])}", form=_form(column), unit=column.unit
+            )
         if ask.operation == "change":
             before = self._before(column, ask)
             change = f"round({name} - {_quoted(before.name)}, 9)"
-            return WrittenSql(sql=f"SELECT {change} FROM {table} WHERE {self._named(ask.names[0])}", form=_form(column), unit=column.unit)
+            return WrittenSql(
+                sql=f"SELECT {change} FROM {table} WHERE {self._named(ask.names[0])}", form=_form(column), unit=column.unit
+            )
         if ask.operation in ("higher", "lower"):
             if column.type not in ("number", "date", "list"):
                 raise _Unsure(ask.phrase)
             order = "DESC" if ask.operation == "higher" else "ASC"
             either = " OR ".join(f"({self._named(one)})" for one in ask.names)
             where = f"({either}) AND {name} IS NOT NULL"
-            return WrittenSql(sql=f"SELECT {_quoted(NAME)} FROM {table} WHERE {where} QUALIFY rank() OVER (ORDER BY {value} {order}) = 1", form="names")
+            return WrittenSql(
+                sql=f"SELECT {_quoted(NAME)} FROM {table} WHERE {where} QUALIFY rank() OVER (ORDER BY {value} {order}) = 1",
+                form="names",
+            )
         if column.type not in ("number", "list"):
             raise _Unsure(ask.phrase)
         if ask.operation in ("sum", "average", "median"):
             function = {"sum": "sum", "average": "avg", "median": "median"}[ask.operation]
             either = " OR ".join(f"({self._named(one)})" for one in ask.names)
-            return WrittenSql(sql=f"SELECT {function}({value}) FROM {table} WHERE {either}", form=_form(column), unit=column.unit)
+            return WrittenSql(
+                sql=f"SELECT {function}({value}) FROM {table} WHERE {either}", form=_form(column), unit=column.unit
+            )
         first, second = (f"(SELECT max({value}) FROM {table} WHERE {self._named(one)})" for one in ask.names[:2])
         if ask.operation == "difference":
             return WrittenSql(sql=f"SELECT round(abs({first} - {second}), 6)", form=_form(column), unit=column.unit)
@@ -356,10 +402,10 @@ class _Writer:
         return f"({exact} OR ({inside} AND NOT EXISTS (SELECT 1 FROM {_quoted(self.table.name)} WHERE {exact})))"
 
 
-def _form(column: Column) -> str:
+def _form(column: Column) -> ResultForm:
     if column.type == "number":
         return "percent" if column.unit == "%" else "number"
-    return {"date": "date", "boolean": "yes_no", "list": "list"}.get(column.type, "text")
+    return _FORMS.get(column.type, "text")
 
 
 def _where(conditions: Sequence[str]) -> str:

@@ -83,16 +83,19 @@ def kind_of(core: str) -> Kind:
 
 
 _MANY = re.compile(
-    r"\b(?:(?:all|every|each|any)(?: one)?(?: of)?(?: the)?|of the|among|across|the|these|those)\s+(?:[\w-]+\s+){0,3}?[\w-]{3,}(?<!s)s\b",
+    r"\b(?:(?:all|every|each|any)(?: one)?(?: of)?(?: the)?|of the|among|across|the|these|thos"
+    r"e)\s+(?:[\w-]+\s+){0,3}?[\w-]{3,}(?<!s)s\b",
     re.IGNORECASE,
 )
 _TWO = re.compile(
-    r"\W*(?:which|who)\b[^:,]*?\b(?:has|had|reported|reports)\s+(?:the\s+|an?\s+)(?:higher|lower|larger|smaller|greater|bigger|longer|shorter)\s+[^:,]+[:,]\s*[^,]+\bor\b"
+    r"\W*(?:which|who)\b[^:,]*?\b(?:has|had|reported|reports)\s+(?:the\s+|an?\s+)(?:higher|low"
+    r"er|larger|smaller|greater|bigger|longer|shorter)\s+[^:,]+[:,]\s*[^,]+\bor\b"
     r"|.+(?:和|与|跟)[^，,]+(?:相比|之间|中)?[，,]?(?:哪|谁).*(?:更|较)[高低大小多少]",
     re.IGNORECASE,
 )
 _COLLECTION = re.compile(
-    r"\b(?:in|of|across|over) (?:this|the|these|our|my) (?:whole |entire |given )?(?:collection|corpus|data ?set|archive|documents|files|filings|reports|profiles)\b"
+    r"\b(?:in|of|across|over) (?:this|the|these|our|my) (?:whole |entire |given )?(?:collectio"
+    r"n|corpus|data ?set|archive|documents|files|filings|reports|profiles)\b"
     r"|(?:本|该|此|这些|上述|所给)(?:资料|文件|文档|语料|档案|数据|材料)",
     re.IGNORECASE,
 )
@@ -108,16 +111,29 @@ def _over_many(ask: Ask, core: str) -> bool:
     if ask.operation in ("value", "higher", "lower") or ask.names:
         return False
     conditions = (*ask.scope, *ask.tested)
-    if any(condition.relation in ("above", "at_least", "below", "at_most", "between", "told", "untold") for condition in conditions):
+    if any(
+        condition.relation in ("above", "at_least", "below", "at_most", "between", "told", "untold") for condition in conditions
+    ):
         return ask.operation in ("count", "list", "percent", "any") or ask.operation in _RANKS
     if _chinese(core):
-        return ask.operation in _RANKS - {"most", "least"} or (ask.operation in ("count", "list") and bool(conditions)) or ask.most > 1
+        return (
+            ask.operation in _RANKS - {"most", "least"}
+            or (ask.operation in ("count", "list") and bool(conditions))
+            or ask.most > 1
+        )
     if ask.operation in ("sum", "average", "median", "percent"):
         return bool(_MANY.search(core))
     if ask.operation in ("most", "least"):
-        return ask.most > 1 or re.match(r"\W*(?:among|of|across|out of|considering)\b(?! the two\b| these two\b)", core, re.IGNORECASE) is not None
+        return (
+            ask.most > 1
+            or re.match(r"\W*(?:among|of|across|out of|considering)\b(?! the two\b| these two\b)", core, re.IGNORECASE)
+            is not None
+        )
     named = any(condition.relation in ("contains", "lacks", "equal") for condition in conditions)
-    return named and re.search(r"\bof the\b|\bin this collection\b|^\W*(?:list|name) (?:all|every)", core, re.IGNORECASE) is not None
+    return (
+        named
+        and re.search(r"\bof the\b|\bin this collection\b|^\W*(?:list|name) (?:all|every)", core, re.IGNORECASE) is not None
+    )
 
 
 def _chinese(text: str) -> bool:

@@ -47,8 +47,9 @@ _BULLET = re.compile(r"^\s*[-*+•·▪]\s+(?P<item>.+?)\s*$")
 _RULE = re.compile(r"^\s*\|?(?:\s*:?-{2,}:?\s*\|)*\s*:?-{2,}:?\s*\|?\s*$")
 _PARENTHESES = re.compile(r"\s*[（(]([^()（）]*)[)）]")
 _JSON_PART = re.compile(
-    r'(?P<open>[{\[])|(?P<close>[}\]])|"(?P<key>(?:[^"\\\n]|\\.){1,120})"\s*:\s*(?:(?P<value>"(?:[^"\\\n]|\\.)*"|-?\d[\d.eE+-]*|true|false|null'
-    r'|\[[^\[\]{}]*\])|(?=[{\[]))'
+    r'(?P<open>[{\[])|(?P<close>[}\]])|"(?P<key>(?:[^"\\\n]|\\.){1,120})"\s*:\s*(?:(?P<value>"'
+    r'(?:[^"\\\n]|\\.)*"|-?\d[\d.eE+-]*|true|false|null'
+    r"|\[[^\[\]{}]*\])|(?=[{\[]))"
 )
 
 
@@ -115,7 +116,9 @@ def _line_field(start: int, line: str, heading: str) -> Field | None:
     if match is not None:
         label, value = match["label"], match["value"]
         if match["colon"].strip() in (":", "："):
-            while (more := _NESTED.match(value)) and (more["more"][0].islower() or re.match(r"[^\d]{0,3}\d", value[more.end() :])):
+            while (more := _NESTED.match(value)) and (
+                more["more"][0].islower() or re.match(r"[^\d]{0,3}\d", value[more.end() :])
+            ):
                 label, value = f"{label}: {more['more']}", value[more.end() :]
         if value.startswith("//") or (match["colon"].strip() == "=" and "(" in label):
             return None
@@ -148,7 +151,7 @@ def _table_at(lines: list[str], *, head: str) -> tuple[int, str]:
                 break
             size += 1
         least = 1 if above else 2 if delimiter in "|\t" else 3
-        if delimiter in ",;" and (width < 3 or not above and not _heads(_cells(lines[0], delimiter))):
+        if delimiter in ",;" and (width < 3 or (not above and not _heads(_cells(lines[0], delimiter)))):
             continue
         if size >= least:
             return size, delimiter
@@ -157,7 +160,9 @@ def _table_at(lines: list[str], *, head: str) -> tuple[int, str]:
 
 def _heads(cells: list[str]) -> bool:
     """Whether these can be the names of columns: short, none a number, no two alike."""
-    return all(0 < len(cell) <= 48 and not re.fullmatch(r"[\d.,%$€£¥ -]+", cell) for cell in cells) and len(set(cells)) == len(cells)
+    return all(0 < len(cell) <= 48 and not re.fullmatch(r"[\d.,%$€£¥ -]+", cell) for cell in cells) and len(set(cells)) == len(
+        cells
+    )
 
 
 def _cells(line: str, delimiter: str) -> list[str]:
@@ -171,9 +176,7 @@ def _cells(line: str, delimiter: str) -> list[str]:
     return [cell.strip().strip("*_`").strip() for cell in row.split(delimiter)]
 
 
-def _table_fields(
-    rows: list[tuple[int, str]], delimiter: str, *, head: str, heading: str, text: str
-) -> Iterator[Field]:
+def _table_fields(rows: list[tuple[int, str]], delimiter: str, *, head: str, heading: str, text: str) -> Iterator[Field]:
     body = [(start, line) for start, line in rows if not _RULE.match(line)]
     above = [line for line in head.splitlines() if line.strip() and not _RULE.match(line)]
     ruled = bool(above) or any(_RULE.match(line) for _, line in rows[:2])
@@ -187,7 +190,11 @@ def _table_fields(
     names = [plain(_PARENTHESES.sub("", cell)) for cell in header]
     keyed = names[0] in known.keys
     valued = len(names) > 1 and names[1] in known.values and (names[1] or names[0] in known.keys)
-    pairs = len(header) <= 3 and ((keyed and len(header) == 2) or valued or (len(header) == 2 and not ruled and delimiter in "|\t" and not _heads_of_many(header, body)))
+    pairs = len(header) <= 3 and (
+        (keyed and len(header) == 2)
+        or valued
+        or (len(header) == 2 and not ruled and delimiter in "|\t" and not _heads_of_many(header, body))
+    )
     if pairs:
         content = body if not above and not (keyed or valued) else body[0 if above else 1 :]
         for start, line in content:
@@ -203,7 +210,9 @@ def _table_fields(
             cells = _cells(line, delimiter)
             for name, value in zip(header[1:], cells[1:], strict=False):
                 if cells[0] and value:
-                    yield Field(f"{cells[0]} {name}", value, _quoted(text, begin, start, line, needed=True), start, heading=heading)
+                    yield Field(
+                        f"{cells[0]} {name}", value, _quoted(text, begin, start, line, needed=True), start, heading=heading
+                    )
         return
     if keyed:
         for start, line in content:
@@ -228,13 +237,19 @@ def _table_fields(
 def _heads_of_many(header: list[str], body: list[tuple[int, str]]) -> bool:
     """Whether two columns without a rule have a header: names above figures."""
     figures = sum(bool(re.search(r"\d", line)) for _, line in body[1:])
-    return len(body) > 3 and _heads(header) and not re.search(r"\d", header[1]) and figures >= 0.8 * (len(body) - 1) and plain(header[0]) in wordings().names
+    return (
+        len(body) > 3
+        and _heads(header)
+        and not re.search(r"\d", header[1])
+        and figures >= 0.8 * (len(body) - 1)
+        and plain(header[0]) in wordings().names
+    )
 
 
 def _quoted(text: str, begin: int, start: int, line: str, *, needed: bool) -> str:
     """The row; with the header above it where that tells the unit or the year and stands near."""
     end = start + len(line)
-    if needed and 0 <= begin and end - begin <= _LONGEST_QUOTE // 3:
+    if needed and begin >= 0 and end - begin <= _LONGEST_QUOTE // 3:
         return text[begin:end].strip()
     return line.strip()
 
@@ -277,7 +292,9 @@ def _json_fields(text: str) -> Iterator[Field]:
         named = next((value for key, value, _, _ in members if plain(key.replace("_", " ")) in known.names and value), "")
         if not named and not prefix and len(members) > 1 and len(members[0][1]) <= 60 and re.match(r"[^\W\d]", members[0][1]):
             named = members[0][1]  # a record's first member names it, where none is called a name
-        parent = next((value for _, above in stack for key, value, _, _ in above if plain(key.replace("_", " ")) in known.names), "")
+        parent = next(
+            (value for _, above in stack for key, value, _, _ in above if plain(key.replace("_", " ")) in known.names), ""
+        )
         for key, value, quote, start in members:
             label = f"{prefix} {key}".strip() if prefix else key
             done.append(Field(label.replace("_", " "), value, quote, start, entity=named or parent))
@@ -320,5 +337,3 @@ def _json_value(raw: str) -> str:
         items = re.findall(r'"((?:[^"\\]|\\.)*)"|(-?\d[\d.]*)', raw)
         return "; ".join(text or figure for text, figure in items)
     return raw
-
-

@@ -17,16 +17,22 @@ from extagents.types import Section, ShardText
 _PARENTHESES = re.compile(r"\s*[（(][^()（）]*[)）]")
 _TITLED = re.compile(r"“([^”…]*)…([^”]*)”")
 _TITLE_TAIL = re.compile(
-    r"\s*(?:[-–—|:：,，(（]\s*)(?:(?:company|country|corporate|business|investor|annual|quarterly|interim|full[- ]year|fiscal|form|fy|fact|key|financial)\b.*|"
-    r"(?:19|20)\d\d.*|10-[KQ].*|(?-i:[a-z].*)|profile|factsheet|fact sheet|overview|report|filing|年报|年度报告|公司简介|简介|概况|档案)[)）]?\s*$",
+    r"\s*(?:[-–—|:：,，(（]\s*)(?:(?:company|country|corporate|business|investor|annual|quarterly"
+    r"|interim|full[- ]year|fiscal|form|fy|fact|key|financial)\b.*|"
+    r"(?:19|20)\d\d.*|10-[KQ].*|(?-i:[a-z].*)|profile|factsheet|fact sheet|overview|report|fil"
+    r"ing|年报|年度报告|公司简介|简介|概况|档案)[)）]?\s*$",
     re.IGNORECASE,
 )
 _TITLE_HEAD = re.compile(
-    r"^\s*(?:(?:company|country|corporate|business|investor)\s+)?(?:profile|factsheet|fact sheet|annual report|filing|report|overview|facts|news in brief|notes|公司简介|公司档案|企业档案|年度报告)\s*(?:(?:of|for|on|about)\s+|[-–—|:：]\s*)",
+    r"^\s*(?:(?:company|country|corporate|business|investor)\s+)?(?:profile|factsheet|fact she"
+    r"et|annual report|filing|report|overview|facts|news in brief|notes|公司简介|公司档案|企业档案|年度报告)\s"
+    r"*(?:(?:of|for|on|about)\s+|[-–—|:：]\s*)",
     re.IGNORECASE,
 )
 _TITLE_WORDS = re.compile(
-    r"\s+(?:(?:19|20)\d\d\s+)?(?:annual report|company profile|country profile|profile|fact ?sheet|10-K|annual filing|filing|report)(?:\s+(?:for\s+)?(?:fy\s*)?(?:19|20)?\d\d)?\s*$|(?:(?:19|20)\d\d年?)?(?:年度报告|年报|公司简介|简介|公司概况|概况)$",
+    r"\s+(?:(?:19|20)\d\d\s+)?(?:annual report|company profile|country profile|profile|fact ?s"
+    r"heet|10-K|annual filing|filing|report)(?:\s+(?:for\s+)?(?:fy\s*)?(?:19|20)?\d\d)?\s*$|(?"
+    r":(?:19|20)\d\d年?)?(?:年度报告|年报|公司简介|简介|公司概况|概况)$",
     re.IGNORECASE,
 )
 _SURE = 0.8
@@ -120,7 +126,12 @@ def _level(field: Field, entry: _Wanted, fit: Fit) -> float:
         noted = year_of(field.value)
         if not told and noted and not noted & entry.years:
             return 0.0
-        if not told and not noted and plain(field.label) not in entry.exact and not any(not years(name) for name in entry.names):
+        if (
+            not told
+            and not noted
+            and plain(field.label) not in entry.exact
+            and not any(not years(name) for name in entry.names)
+        ):
             return 0.0
     label = plain(field.label)
     if label in entry.exact:
@@ -158,13 +169,18 @@ def _headed(listed: list[Field], wanted: list[_Wanted]) -> bool:
     """Whether headings name what rows are about: the same wanted label stands under several of them."""
     under: dict[str, set[str]] = {}
     for field in listed:
-        if not field.entity and field.heading and any(plain(field.label) in entry.exact or _core(field.label, entry.about) in entry.cores for entry in wanted):
+        if (
+            not field.entity
+            and field.heading
+            and any(plain(field.label) in entry.exact or _core(field.label, entry.about) in entry.cores for entry in wanted)
+        ):
             under.setdefault(plain(field.label), set()).add(field.heading)
     return any(len(headings) > 1 and not any(_generic(heading) for heading in headings) for headings in under.values())
 
 
 _SECTION_WORDS = frozenset(
-    "overview introduction summary profile geography people society economy government financials financial business highlights "
+    "overview introduction summary profile geography people society economy government financ"
+    "ials financial business highlights "
     "background history key data figures facts appendix notes note risk factors energy environment transportation military "
     "概况 简介 财务 基本 信息 业务 摘要 附注".split()
 )
@@ -186,7 +202,9 @@ def _named_in(listed: list[Field], table: TableSchema) -> str:
     kind = plain(table.entity)
     for field in listed[:12]:
         label = plain(field.label)
-        if field.entity or not (label in known or label in (kind, f"{kind} name", f"name of {kind}", f"name of the {kind}", f"{kind}名称")):
+        if field.entity or not (
+            label in known or label in (kind, f"{kind} name", f"name of {kind}", f"name of the {kind}", f"{kind}名称")
+        ):
             continue
         if label in ("title", "subject", "标题"):
             continue

@@ -152,7 +152,9 @@ def _best(phrase: str, labels: dict[str, _Label], fit: Fit) -> list[_Label]:
 
 
 def _without_years(text: str) -> str:
-    return re.sub(r"[（(]\s*(?:FY|fiscal)?\s*[)）]", "", re.sub(r",?\s*\b(?:fiscal |FY ?)?(?:19|20)\d\d(?!\d)(?:年度?)?", "", text)).strip(" -–,")
+    return re.sub(
+        r"[（(]\s*(?:FY|fiscal)?\s*[)）]", "", re.sub(r",?\s*\b(?:fiscal |FY ?)?(?:19|20)\d\d(?!\d)(?:年度?)?", "", text)
+    ).strip(" -–,")
 
 
 def _noted(label: str) -> str:
@@ -191,12 +193,23 @@ def _column(phrase: str, ask: Ask, labels: dict[str, _Label], fit: Fit) -> Colum
     values = [value for label in chosen for value in label.values]
     relations = _relations(phrase, ask)
     ranked = phrase in (ask.phrase, ask.against) and ask.operation not in ("value",)
-    kind = _type(values, listed=bool(relations & {"contains", "lacks"}), figures=ranked or bool(relations & {"above", "at_least", "below", "at_most", "between"}), exact="equal" in relations)
+    kind = _type(
+        values,
+        listed=bool(relations & {"contains", "lacks"}),
+        figures=ranked or bool(relations & {"above", "at_least", "below", "at_most", "between"}),
+        exact="equal" in relations,
+    )
     heads = [unit or _noted(label.text) for label in chosen for unit in label.units]
     unit = ""
     if kind == "number":
-        asked_in = (ask.unit,) if phrase in (ask.phrase, ask.against) else tuple(v for c in (*ask.scope, *ask.tested) if c.phrase == phrase for v in c.values)
-        unit = next((found for told in asked_in if (found := unit_beside(told) or unit_beside(f"1 {told}"))), "") or _unit(values, heads)
+        asked_in = (
+            (ask.unit,)
+            if phrase in (ask.phrase, ask.against)
+            else tuple(v for c in (*ask.scope, *ask.tested) if c.phrase == phrase for v in c.values)
+        )
+        unit = next((found for told in asked_in if (found := unit_beside(told) or unit_beside(f"1 {told}"))), "") or _unit(
+            values, heads
+        )
     name = _slug(phrase, asked)
     quoted = ", ".join(f"“{text}”" for text in texts)
     return Column(name=name, type=kind, unit=unit, description=f"the value under the label {quoted}")
@@ -213,14 +226,22 @@ def _unseen(phrase: str, ask: Ask, labels: dict[str, _Label]) -> Column | None:
     if not core or not any(core & set(tokens(label)) for label in labels) or len(labels) < 5:
         return None
     relations = _relations(phrase, ask)
-    figures = relations & {"above", "at_least", "below", "at_most", "between"} or (phrase in (ask.phrase, ask.against) and ask.operation != "value")
-    kind: ColumnType = "boolean" if "is" in relations else "list" if relations & {"contains", "lacks"} else "number" if figures else "text"
+    figures = relations & {"above", "at_least", "below", "at_most", "between"} or (
+        phrase in (ask.phrase, ask.against) and ask.operation != "value"
+    )
+    kind: ColumnType = (
+        "boolean" if "is" in relations else "list" if relations & {"contains", "lacks"} else "number" if figures else "text"
+    )
     return Column(name=_slug(phrase, years(phrase)), type=kind, description=f"the value under the label “{phrase}”")
 
 
 def _valued(value: str, labels: dict[str, _Label]) -> Column | None:
     """The column of the one label under which the sample has this very value."""
-    holders = [label for label in labels.values() if any(seen.lower().strip(" .") == value.lower() for seen in label.values) and plain(label.text) not in wordings().names]
+    holders = [
+        label
+        for label in labels.values()
+        if any(seen.lower().strip(" .") == value.lower() for seen in label.values) and plain(label.text) not in wordings().names
+    ]
     if len(holders) != 1:
         return None
     label = holders[0].text
@@ -247,7 +268,11 @@ def _type(values: Sequence[str], *, listed: bool, figures: bool, exact: bool) ->
 
 
 def _unit(values: Sequence[str], told: Sequence[str]) -> str:
-    units = Counter(unit for value, head in zip(values, told, strict=False) if (unit := unit_beside(value) or unit_beside("1 " + head.strip(" ()（）"))))
+    units = Counter(
+        unit
+        for value, head in zip(values, told, strict=False)
+        if (unit := unit_beside(value) or unit_beside("1 " + head.strip(" ()（）")))
+    )
     if not units:
         return ""
     unit, seen = units.most_common(1)[0]
@@ -257,7 +282,11 @@ def _unit(values: Sequence[str], told: Sequence[str]) -> str:
 def _slug(phrase: str, asked: frozenset[str]) -> str:
     """A column's name in English letters, made from the question's words, so that it is the same whatever the sample is."""
     chinese = any(is_cjk(char) for char in phrase)
-    words = [token.lstrip("§") for token in tokens(phrase) if token.startswith("§") or token.isascii()] if chinese else re.findall(r"[a-z0-9]+", phrase.lower())
+    words = (
+        [token.lstrip("§") for token in tokens(phrase) if token.startswith("§") or token.isascii()]
+        if chinese
+        else re.findall(r"[a-z0-9]+", phrase.lower())
+    )
     if chinese:
         words = words or ["column", *(f"{ord(char):x}" for char in phrase if is_cjk(char))][:5]
     else:
@@ -282,7 +311,14 @@ def titled(sources: Sequence[str], sample: ShardText) -> str:
     """
     affixes: Counter[tuple[str, str]] = Counter()
     for section in sample.sections:
-        named = next((found.value for found in fields(section)[:4] if section.start == 0 and not found.entity and found.value and found.value in section.title), "")
+        named = next(
+            (
+                found.value
+                for found in fields(section)[:4]
+                if section.start == 0 and not found.entity and found.value and found.value in section.title
+            ),
+            "",
+        )
         front, _, back = section.title.partition(named) if named else ("", "", "")
         if named and (front or back) and not re.search(r"\d{3}", front + back):
             affixes[front, back] += 1

@@ -11,29 +11,40 @@ _SCALE = r"(?:thousand|million|billion|trillion|mn|bn|mln|bln|tn|k|m|b|万亿|�
 _CURRENCY = r"(?:US\$|HK\$|A\$|C\$|RMB|USD|EUR|GBP|CNY|JPY|CHF|HKD|INR|KRW|[$€£¥￥₹₩])"
 _NUMBER = r"(?:\d{1,3}(?:[,，  '’]\d{3})+|\d+(?:[.,]\d{3}){2,}|\d+)(?:[.,]\d+)?"
 _FIGURE = re.compile(
-    rf"(?P<open>[(（](?=\s*{_CURRENCY}?\s?\d))?(?P<before>{_CURRENCY})?\s?(?P<sign>[-−–](?=\s?{_CURRENCY}?\s?\d))?\s?(?P<after_sign>{_CURRENCY})?\s?(?<![\w.])(?P<number>{_NUMBER})"
+    rf"(?P<open>[(（](?=\s*{_CURRENCY}?\s?\d))?(?P<before>{_CURRENCY})?\s?(?P<sign>[-−–](?=\s?{_CURRENCY}"
+    rf"?\s?\d))?\s?(?P<after_sign>{_CURRENCY})?\s?(?<![\w.])(?P<number>{_NUMBER})"
     rf"(?P<scale>[\s-]?{_SCALE}(?![A-Za-z]))?(?P<unit>\s?(?:%|percent\b|per cent\b|‰|°[CF]|{_CURRENCY}|美元|欧元|人民币|港元|日元|英镑|元"
     r"|平方公里|平方千米|平方米|公里|千米|厘米|毫米|米|公斤|千克|毫克|克|吨|个月|小时|分钟|天|周|千瓦|瓦|毫升|升|节|件|岁|年|人|名|家|个"
-    r"|(?:sq\.? ?|cu\.? ?)?[A-Za-z²³µ]+(?:\s?/\s?[A-Za-z²³]+)?(?:\s(?:euros?|dollars?|yuan|pounds?|tons?|tonnes?|meters|metres|kilometers|kilometres|miles|feet|hours?))?))?"
+    r"|(?:sq\.? ?|cu\.? ?)?[A-Za-z²³µ]+(?:\s?/\s?[A-Za-z²³]+)?(?:\s(?:euros?|dollars?|yuan|pou"
+    r"nds?|tons?|tonnes?|meters|metres|kilometers|kilometres|miles|feet|hours?))?))?"
     r"(?(open)\s*[)）])?"
 )
 _SPELLED = re.compile(
-    r"\b(?:(?:one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|thirteen|fourteen|fifteen|sixteen|seventeen|eighteen|nineteen|twenty"
-    r"|thirty|forty|fifty|sixty|seventy|eighty|ninety|hundred|thousand|million|billion|a|half|point)(?:[\s-]+(?:and\s+)?(?=\w))?)+\b",
+    r"\b(?:(?:one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|thirteen|fourteen"
+    r"|fifteen|sixteen|seventeen|eighteen|nineteen|twenty"
+    r"|thirty|forty|fifty|sixty|seventy|eighty|ninety|hundred|thousand|million|billion|a|half|"
+    r"point)(?:[\s-]+(?:and\s+)?(?=\w))?)+\b",
     re.IGNORECASE,
 )
-_NUMERAL_ZH = re.compile(r"[零〇一二两三四五六七八九十百千万亿]+(?:点[零〇一二三四五六七八九]+)?(?:美元|欧元|元|人|名|家|个|年|公里|%)?")
+_NUMERAL_ZH = re.compile(
+    r"[零〇一二两三四五六七八九十百千万亿]+(?:点[零〇一二三四五六七八九]+)?(?:美元|欧元|元|人|名|家|个|年|公里|%)?"
+)
 _NOTHING = re.compile(
-    r"(?:n/?a\.?|n\.a\.|not (?:available|reported|disclosed|applicable|given|stated|known)|none|unknown|undisclosed|nil|tbd|[-–—]+|\?+|无|暂无|未披露|不详|未知|不适用)",
+    r"(?:n/?a\.?|n\.a\.|not (?:available|reported|disclosed|applicable|given|stated|known)|non"
+    r"e|unknown|undisclosed|nil|tbd|[-–—]+|\?+|无|暂无|未披露|不详|未知|不适用)",
     re.IGNORECASE,
 )
 _MONTH = r"(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*\.?"
 _DATED = re.compile(
-    rf"(?:\d{{4}}[-/.]\d{{1,2}}[-/.]\d{{1,2}}|\d{{1,2}}[-/.]\d{{1,2}}[-/.]\d{{4}}|\d{{1,2}}(?:st|nd|rd|th)?\s+(?:of\s+)?{_MONTH},?\s+\d{{4}}|{_MONTH}\s+\d{{1,2}}(?:st|nd|rd|th)?,?\s+\d{{4}}|\d{{4}}年\d{{1,2}}月(?:\d{{1,2}}日)?|{_MONTH}\s+\d{{4}})",
+    r"(?:\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}[-/.]\d{1,2}[-/.]\d{4}|\d{1,2}(?:s"
+    rf"t|nd|rd|th)?\s+(?:of\s+)?{_MONTH},?\s+\d{{4}}|{_MONTH}\s+\d{{1,2}}(?:st|nd|rd|th)?,?\s+\d"
+    rf"{{4}}|\d{{4}}年\d{{1,2}}月(?:\d{{1,2}}日)?|{_MONTH}\s+\d{{4}})",
     re.IGNORECASE,
 )
 _NOTE = re.compile(r"\s*[（(](?:\d{4}\b[^()（）]*|[^()（）]*\best\.?[^()（）]*|[^()（）]*\b\d{4}\s*)[)）]\s*$")
-_STOP = frozenset("in on at of for and or to from by as with per than the a an est is are was were since during through over".split())
+_STOP = frozenset(
+    "in on at of for and or to from by as with per than the a an est is are was were since during through over".split()
+)
 
 
 def nothing(value: str) -> bool:
@@ -101,7 +112,13 @@ _SAME = {
     "£": "GBP", "英镑": "GBP", "¥": "CNY", "￥": "CNY", "RMB": "CNY", "元": "CNY", "人民币": "CNY", "yuan": "CNY", "percent": "%",
     "per cent": "%", "HK$": "HKD", "港元": "HKD", "日元": "JPY", "₹": "INR", "₩": "KRW",
 }  # fmt: skip
-_COUNTED = frozenset("people persons employees employee staff workers countries units stores customers users".split()) | {"人", "名", "家", "个", "件"}
+_COUNTED = frozenset("people persons employees employee staff workers countries units stores customers users".split()) | {
+    "人",
+    "名",
+    "家",
+    "个",
+    "件",
+}
 
 
 def _folded(unit: str) -> str:
@@ -116,7 +133,9 @@ def unit_beside(value: str) -> str:
     if match is None:
         return ""
     unit = _unit_in(match)
-    if re.match(r"\s*(?:%|percent\b|per cent\b)", value[match.end() :]) or value[: match.start()].rstrip().endswith(("百分之", "百分之负")):
+    if re.match(r"\s*(?:%|percent\b|per cent\b)", value[match.end() :]) or value[: match.start()].rstrip().endswith(
+        ("百分之", "百分之负")
+    ):
         return "%"
     if unit in _COUNTED or (len(unit) == 1 and unit.isascii() and unit.isalpha() and unit not in "mkgtl"):
         return ""

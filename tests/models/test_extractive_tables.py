@@ -1,0 +1,197 @@
+"""The extractive model reads labelled lines, tables, records and plain sentences into rows, and proposes what to read."""
+
+from __future__ import annotations
+
+import pytest
+
+from extagents.models.extraction import tabular
+from extagents.models.extraction.planning import kind_of
+from extagents.tabular import Column, TableSchema
+from extagents.types import NamesInput, RowsInput, SchemaInput, Section, ShardText, SqlInput
+
+REVENUE = Column(name="revenue", type="number", unit="USD", description="the value under the label “Revenue”")
+SECTOR = Column(name="sector", type="text", description="the value under the label “Sector”")
+PRODUCTS = Column(name="products", type="list", description="the value under the label “Products”")
+
+
+def section(text: str, title: str = "Acme Corp", head: str = "") -> Section:
+    return Section(document=title, title=title, text=text, start=0, end=len(text), head=head)
+
+
+def read(*sections: Section, columns: tuple[Column, ...] = (REVENUE, SECTOR), entity: str = "company", documents: str = ""):
+    table = TableSchema(entity=entity, documents=documents, columns=columns)
+    return tabular.rows(RowsInput(shard=ShardText(id="s", sections=sections), table=table)).rows
+
+
+def cells(row):
+    return {cell.column: cell.value for cell in row.cells}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Revenue: $1.2 billion\nSector: Energy\n",
+        "- **Revenue:** $1.2 billion\n- **Sector:** Energy\n",
+        "**Revenue** | $1.2 billion\n**Sector** | Energy\n",
+        "| Item | Value |\n|---|---|\n| Net sales | $1.2 billion |\n| Industry | Energy |\n",
+        '{\n  "revenue": "$1.2 billion",\n  "sector": "Energy"\n}\n',
+        "---\nrevenue: $1.2 billion\nsector: Energy\n---\n",
+        "Revenue ........ $1.2 billion\nSector ........ Energy\n",
+        "The company operates in the Energy sector. Acme Corp reported revenue of $1.2 billion for the year.\n",
+        "营业收入：$1.2 billion\n行业：Energy\n",
+    ],
+)
+def test_labelled_values_of_any_layout_become_one_row(text):
+    (row,) = read(section(text))
+    assert row.entity == "Acme Corp"
+    assert cells(row) == {"revenue": "$1.2 billion", "sector": "Energy"}
+    assert all(cell.quote in text for cell in row.cells)
+
+
+def test_a_table_of_many_gives_a_row_each_and_says_its_unit():
+    text = "| Company | Revenue (USD million) | Sector |\n|---|---|---|\n| Acme | 1,200 | Energy |\n| Beta | 30 | Retail |\n"
+    rows = read(section(text, title="Overview"))
+    assert [(row.entity, cells(row)["revenue"], cells(row)["sector"]) for row in rows] == [
+        ("Acme", "1,200 USD million", "Energy"),
+        ("Beta", "30 USD million", "Retail"),
+    ]
+    assert all(cell.quote in text for row in rows for cell in row.cells)
+
+
+def test_a_table_that_begins_in_another_shard_is_read_with_its_header():
+    rows = read(section("| Gamma | 7 | Health |\n", head="| Company | Revenue | Sector |\n|---|---|---|\n"))
+    assert [(row.entity, cells(row)) for row in rows] == [("Gamma", {"revenue": "7", "sector": "Health"})]
+
+
+def test_records_of_json_lines_are_rows():
+    text = '{"name": "Acme", "revenue": 5, "products": ["a", "b"]}\n{"name": "Beta", "revenue": 6}\n'
+    rows = read(section(text), columns=(REVENUE, PRODUCTS))
+    assert [(row.entity, cells(row)) for row in rows] == [
+        ("Acme", {"revenue": "5", "products": "a; b"}),
+        ("Beta", {"revenue": "6"}),
+    ]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Cloud revenue: $3 million\n",
+        "Revenue - note: figures of $3 million were restated\n",
+        "Revenue growth: 12%\n",
+        "Deferred revenue was $3 million.\n",
+        "By comparison, revenue of Beta is said to be $3 million.\n",
+        "Revenue: n/a\n",
+        "Revenue growth of 5% was reported.\n",
+    ],
+)
+def test_what_is_another_thing_is_not_taken(text):
+    assert read(section(text), columns=(REVENUE,)) == []
+
+
+def test_lines_of_another_year_are_not_taken_and_matrix_tables_tell_theirs():
+    wanted = Column(
+        name="growth_rate_2024", type="number", unit="%", description="the value under the label “Growth rate 2024”"
+    )
+    text = "Growth rate 2023: 1%\nGrowth rate 2024: 2% (2024 est.)\n"
+    assert [cells(row) for row in read(section(text), columns=(wanted,))] == [{"growth_rate_2024": "2%"}]
+    assert read(section("Growth rate 2023: 1%\n"), columns=(wanted,)) == []
+    matrix = "| Metric | 2023 | 2024 |\n|---|---|---|\n| Growth rate (%) | 1.5 | 2.5 |\n"
+    assert [cells(row) for row in read(section(matrix), columns=(wanted,))] == [{"growth_rate_2024": "2.5"}]
+
+
+def test_the_latest_year_stands_for_a_column_without_one():
+    text = "Revenue 2021: $1 million\nRevenue 2023: $3 million\nRevenue 2022: $2 million\n"
+    assert cells(read(section(text), columns=(REVENUE,))[0]) == {"revenue": "$3 million"}
+
+
+def test_the_name_is_what_the_document_gives_or_its_cleaned_title():
+    assert read(section("Company: Acme Corp\nRevenue: $5\n", title="Filing 17"))[0].entity == "Acme Corp"
+    assert read(section("Revenue: $5\n", title="Acme Corp – Annual report 2023"))[0].entity == "Acme Corp"
+    told = "documents titled “Dossier on …”"
+    assert read(section("Revenue: $5\n", title="Dossier on Acme Corp"), documents=told)[0].entity == "Acme Corp"
+
+
+def test_the_documents_date_goes_with_the_row():
+    assert read(section("As of: 2024-03-31\nRevenue: $5\n"))[0].date == "2024-03-31"
+
+
+def propose(*questions: str, text: str, existing: tuple[TableSchema, ...] = ()):
+    sample = ShardText(id="s", sections=(section(text), section(text.replace("Energy", "Retail"), title="Beta")))
+    return tabular.schema(
+        SchemaInput(questions=questions, sample=sample, sources=("Acme Corp", "Beta"), existing=existing)
+    ).tables
+
+
+PROFILE = (
+    "Revenue: $1.2 billion\nSector: Energy\nHeadcount: 1,200\nFounded: 1990\nArea - total: 5 sq km\nArea - land: 4 sq km\n"
+    "Exports - partners: Spain 10%, UAE 5%\n"
+)
+
+
+def test_the_columns_of_all_questions_are_proposed_with_type_and_unit():
+    (table,) = propose(
+        "How many companies in the Energy sector have a revenue above $1 billion?",
+        "Which company has the largest total area?",
+        "Which of the companies list the UAE among their export partners?",
+        text=PROFILE,
+    )
+    found = {column.name: (column.type, column.unit) for column in table.columns}
+    assert found == {
+        "revenue": ("number", "USD"),
+        "sector": ("text", ""),
+        "total_area": ("number", "sq km"),
+        "export_partners": ("list", ""),
+    }
+    assert "“Area - total”" in next(c.description for c in table.columns if c.name == "total_area")
+    assert table.whole == [1, 2, 3]
+    assert table.entity == "company"
+
+
+def test_a_column_that_is_there_already_is_used_again():
+    known = TableSchema(entity="company", columns=(REVENUE,))
+    (table,) = propose("Which company has the highest revenue?", text=PROFILE, existing=(known,))
+    assert table.columns == [REVENUE]
+
+
+def test_no_table_where_the_sample_has_no_such_line():
+    assert propose("Which company has the highest dividend?", text=PROFILE) == []
+    assert propose("Why did the parser change?", text=PROFILE) == []
+
+
+def test_a_statement_that_failed_is_not_written_again():
+    failed = SqlInput(question="How many companies are there?", tables=(), failed="SELECT 1", error="no")
+    assert tabular.sql(failed).sql == ""
+
+
+def test_names_that_differ_in_legal_form_alone_are_the_same():
+    pairs = (("Acme Corp", "Acme Corporation"), ("Acme", "Acme Energy"), ("IBM", "International Business Machines"))
+    assert tabular.names(NamesInput(entity="company", pairs=pairs)).same == [1, 3]
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "Which of the country profiles in this collection list Netherlands among their export partners?",
+        "What percentage of the companies have a revenue above $1 billion?",
+        "Among the country profiles in this collection, which one has the longest coastline?",
+        "Which has the higher 2024 growth rate: Nauru or Malta?",
+        "How many companies have more than 500 employees?",
+        "营业收入超过5亿元的公司有多少家？",
+        "所有公司的平均员工人数是多少？",
+    ],
+)
+def test_corpus_questions_are_planned_as_aggregates(question):
+    assert kind_of(question) == "aggregate"
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "What is the capital of France?",
+        "Which film was released first, Alien or Jaws?",
+        "Who founded Acme?",
+        "Acme的总部在哪里？",
+    ],
+)
+def test_questions_about_one_thing_are_not(question):
+    assert kind_of(question) != "aggregate"

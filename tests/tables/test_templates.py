@@ -1,0 +1,138 @@
+"""Simple questions become SQL by rules, and none where they are not surely understood."""
+
+from __future__ import annotations
+
+import duckdb
+import pytest
+
+from extagents.tables.templates import ask_of, statement
+from extagents.tables.templates_words import Fit, tokens
+from extagents.tabular import Column, ColumnProfile, TableProfile, TableSchema
+
+COLUMNS = (
+    Column(name="revenue", type="number", unit="USD", description="annual revenue"),
+    Column(name="growth_rate_2023", type="number", unit="%", description="the value under the label “Growth rate 2023”"),
+    Column(name="growth_rate_2024", type="number", unit="%", description="the value under the label “Growth rate 2024”"),
+    Column(name="sector", type="text", description="the sector"),
+    Column(name="founded", type="number", description="year of foundation"),
+    Column(name="export_partners", type="list", description="countries that it exports to"),
+    Column(name="listed", type="boolean", description="whether it is publicly listed"),
+)
+ROWS = [
+    ("Acme Corp", 1.5e9, 2.0, 3.0, "Energy", 1985, ["Spain 39%", "UAE 5%"], True),
+    ("Beta", 2.0e8, 5.0, 1.0, "Retail", 1999, ["Niger", "France"], False),
+    ("Gamma", 3.0e9, None, None, "Energy", 2004, ["Nigeria"], True),
+    ("Delta", 1.2e9, 4.0, 9.0, "Health", 1990, None, False),
+]
+EXAMPLES = {"sector": ("Energy", "Retail", "Health")}
+TABLE = TableProfile(
+    name="companies",
+    schema_=TableSchema(entity="company", columns=COLUMNS),
+    rows=4,
+    columns=(
+        ColumnProfile(name="name", sql_type="VARCHAR", filled=4, empty=0, distinct=4),
+        *(
+            ColumnProfile(name=c.name, sql_type="", filled=4, empty=0, distinct=4, examples=EXAMPLES.get(c.name, ()))
+            for c in COLUMNS
+        ),
+    ),
+)
+
+
+@pytest.fixture(scope="module")
+def connection():
+    with duckdb.connect() as opened:
+        opened.execute(
+            "CREATE TABLE companies (name VARCHAR, revenue DOUBLE, growth_rate_2023 DOUBLE, growth_rate_2024 DOUBLE, "
+            "sector VARCHAR, founded DOUBLE, export_partners VARCHAR[], listed BOOLEAN)"
+        )
+        opened.executemany("INSERT INTO companies VALUES (?, ?, ?, ?, ?, ?, ?, ?)", ROWS)
+        yield opened
+
+
+@pytest.mark.parametrize(
+    ("question", "expected"),
+    [
+        ("How many companies have a revenue above $1.2 billion?", [(2,)]),
+        ("How many companies have a revenue of at least $1.2 billion?", [(3,)]),
+        ("How many companies in the energy sector were founded before 1990?", [(1,)]),
+        ("How many companies have a 2024 growth rate between 1% and 4%?", [(2,)]),
+        ("Which company has the highest revenue?", [("Gamma",)]),
+        ("Which company in the Energy sector has the lowest revenue?", [("Acme Corp",)]),
+        ("Among the companies, which one has the highest 2024 growth rate? Leave out those that give no figure.", [("Delta",)]),
+        ("Which company has the highest growth rate in 2023?", [("Beta",)]),
+        ("Name the two companies with the largest revenue, in descending order.", [("Gamma",), ("Acme Corp",)]),
+        ("What is the sum of the revenue over the companies?", [(5.9e9,)]),
+        ("What is the average 2024 growth rate over the companies (two decimal places)?", [(4.33,)]),
+        ("What is the median founding year of the companies?", [(1994.5,)]),
+        (
+            "What percentage of the companies have a 2024 growth rate above 2%? Count only companies that give the figure.",
+            [(66.7,)],
+        ),
+        ("Which has the higher revenue: Acme Corp or Delta?", [("Acme Corp",)]),
+        ("Which has the higher revenue: Acme or Delta?", [("Acme Corp",)]),
+        ("How much higher is Gamma's revenue than Acme Corp's?", [(1.5e9,)]),
+        ("Which of the companies list the UAE among their export partners?", [("Acme Corp",)]),
+        ("Which of the companies list Niger among their export partners?", [("Beta",)]),
+        ("How many companies are publicly listed?", [(2,)]),
+        ("How many energy companies have a revenue below $2 billion?", [(1,)]),
+        ("Is there any company with a revenue above $5 billion?", [(False,)]),
+        ("What is the sector of Delta?", [("Health",)]),
+        ('How many of the companies whose "Sector" entry is exactly "Retail" have a revenue above 100 million USD?', [(1,)]),
+        ("By how much did the growth rate of Delta change from 2023 to 2024?", [(5.0,)]),
+        ("Which sector occurs most often among the companies?", [("Energy",)]),
+        ("营业收入超过5亿美元的公司有多少家？", [(3,)]),
+        ("哪家公司的营业收入最高？", [("Gamma",)]),
+        ("营业收入最高的两家公司是哪些？", [("Gamma",), ("Acme Corp",)]),
+        ("所有公司的营业收入总和是多少？", [(5.9e9,)]),
+        ("Acme Corp和Delta相比，哪家的营业收入更高？", [("Acme Corp",)]),
+        ("成立于1990年之前的公司有多少家？", [(1,)]),
+    ],
+)
+def test_a_simple_question_is_answered_by_its_statement(connection, question, expected):
+    written = statement(question, [TABLE])
+    assert written is not None
+    rows = connection.execute(written.sql).fetchall()
+    assert rows == [tuple(pytest.approx(v) if isinstance(v, float) else v for v in row) for row in expected]
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "How many companies have a growth rate above 2%?",  # of which year?
+        "How many European companies have a revenue above $1 billion?",  # no column says so
+        "Which company has the highest profit margin?",
+        "Which company has the highest 2022 growth rate?",
+        "How many companies in the oil trade have a revenue above $1 billion?",
+        "Who was chief executive of Acme in the year before Ms Roe was first named as such?",
+        "Why did Acme fail?",
+        "",
+        "哪家公司的毛利最高？",
+    ],
+)
+def test_what_is_not_surely_understood_gets_no_statement(question):
+    assert statement(question, [TABLE]) is None
+
+
+def test_values_of_questions_stay_values():
+    written = statement('How many of the companies whose "Sector" entry is exactly "x\' OR 1=1 --" are there?', [TABLE])
+    assert written is not None
+    assert "x'' or 1=1 --" in written.sql
+
+
+def test_wordings_of_one_thing_give_one_token():
+    assert tokens("Net sales") == tokens("营业收入") == tokens("total revenue") == ("§revenue",)
+    assert tokens("Number of employees") == tokens("headcount") == tokens("员工人数")
+
+
+def test_a_label_of_another_year_never_fits():
+    fit = Fit.of(["Growth rate 2023", "Growth rate 2024"])
+    assert fit.score("2024 growth rate", "Growth rate 2023") == 0.0
+    assert fit.score("2024 growth rate", "Growth rate 2024") == pytest.approx(1.0)
+
+
+def test_a_question_says_which_rows_it_speaks_of():
+    ask = ask_of('Among the profiles whose "Map references" entry is exactly "Asia", which one has the lowest total area?')
+    assert ask is not None
+    assert (ask.operation, ask.phrase, ask.entity) == ("least", "total area", "profile")
+    assert [(c.phrase, c.relation, c.values) for c in ask.scope] == [("Map references", "equal", ("Asia",))]
