@@ -59,9 +59,12 @@ class Condition:
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """A question taken apart. `entity` is what a row is, then after a bar what else was said of it and not understood. `scope` says which rows are spoken of, `tested` what is counted or shared among them.
+    """A question taken apart. `entity` is what a row is, then after a bar what else was said of it and not understood.
 
-    `groups` are the words of a column by whose values rows are grouped; `digits` how many decimal places are asked for; `against` the words of the column that is taken off `phrase`'s.
+    `scope` says which rows are spoken of, `tested` what is counted or shared among them.
+
+    `groups` are the words of a column by whose values rows are grouped; `digits` how many decimal places
+    are asked for; `against` the words of the column that is taken off `phrase`'s.
     """
 
     operation: Operation
@@ -211,8 +214,10 @@ _LESS_WORDS = (
 )
 _HINTS = {
     "oldest": ("least", "founded"), "youngest": ("most", "founded"), "most recent": ("most", ""), "most recently": ("most", ""),
-    "newest": ("most", "founded"), "most expensive": ("most", "price"), "cheapest": ("least", "price"), "priciest": ("most", "price"),
-    "least expensive": ("least", "price"), "tallest": ("most", "height"), "deepest": ("most", "depth"), "heaviest": ("most", "weight"),
+    "newest": ("most", "founded"), "most expensive": ("most", "price"), "cheapest": ("least", "price"),
+    "priciest": ("most", "price"),
+    "least expensive": ("least", "price"), "tallest": ("most", "height"), "deepest": ("most", "depth"),
+    "heaviest": ("most", "weight"),
     "fastest": ("most", "speed"), "longest": ("most", ""), "lightest": ("least", "weight"), "slowest": ("least", "speed"),
 }  # fmt: skip
 _SUPERLATIVE = re.compile(rf"\b(?P<word>{_MORE_WORDS}|{_LESS_WORDS})\b", re.IGNORECASE)
@@ -417,7 +422,7 @@ _NOTHING = frozenset(
 
 
 def entity_of(rest: str) -> str:
-    """The noun of what is counted or listed, in the singular, from what conditions left over; then a bar and the other words."""
+    """The noun of what is counted or listed, from what conditions left over; then a bar and the other words."""
     words = re.sub(
         r"^(?:of\s+)?(?:all\s+|every\s+one\s+of\s+|each\s+(?:of\s+)?|every\s+)*(?:of\s+)?(?:the|th"
         r"ese|those|our)?\s*(?:of\s+the\s+)?",
@@ -461,7 +466,7 @@ def _scope_of(outer: str) -> tuple[tuple[Condition, ...], str]:
 def _clauses(noun: str, clause: str) -> tuple[tuple[Condition, ...], tuple[Condition, ...], str]:
     """Conditions of the noun phrase, those of the clause that says what is tested, and the entity."""
     scope, rest = conditions(noun)
-    tested, left = conditions(clause)
+    tested, _ = conditions(clause)
     if clause and not tested:
         words = re.sub(rf"^{_HAVE}\b\s*(?:an?\s+|the\s+)?", "", clause, flags=re.IGNORECASE)
         negated = re.match(r"(?:not|no)\s+", words, re.IGNORECASE)
@@ -737,7 +742,7 @@ _LOWER = frozenset("lower smaller less fewer shorter earlier lighter cheaper".sp
 
 def _compared(text: str) -> Ask | None:
     """Two named ones compared."""
-    outer, rest = _split_scope(text)
+    _, rest = _split_scope(text)
     if match := re.match(
         r"^(?:what is|what's|what was|give|calculate)\s+the\s+(?:absolute\s+)?difference\s+(?:in|o"
         r"f)\s+(?P<phrase>.+?)\s+(?:between|of)\s+(?P<a>.+?)\s+and\s+(?P<b>.+)$",

@@ -226,12 +226,15 @@ def _counted(text: str) -> Ask | None:
     if kinds := re.match(r"^(?:一共|总共|共)?有(?:多少|几)种(?:不同的)?(?P<phrase>[^，,]+)$", rest):
         return Ask("count", groups=_bare(kinds["phrase"]), scope=scope)
     if (
-        (named := re.match(r"^(?P<name>[^，,]+?)有多少(?:名|个|家|位)?(?P<phrase>[^，,的]+)$", rest))
-        and not conditions(rest)[0]
-        and not scope
+        (
+            (named := re.match(r"^(?P<name>[^，,]+?)有多少(?:名|个|家|位)?(?P<phrase>[^，,的]+)$", rest))
+            and not conditions(rest)[0]
+            and not scope
+        )
+        and not re.search(r"所有|这些|公司$|企业$|档案$|国家$|一共|总共|^共", named["name"])
+        and named["name"].strip()
     ):
-        if not re.search(r"所有|这些|公司$|企业$|档案$|国家$|一共|总共|^共", named["name"]) and named["name"].strip():
-            return Ask("value", phrase=_bare(named["phrase"]), names=(_bare(named["name"]),))
+        return Ask("value", phrase=_bare(named["phrase"]), names=(_bare(named["name"]),))
     body = re.sub(
         r"(?:一共|总共|共)?有?(?:多少|几)\s*" + _MEASURE + r"|的?(?:数量|个数|家数|数目)(?:是多少|为多少|有多少)",
         "\x00",

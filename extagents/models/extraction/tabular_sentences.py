@@ -49,7 +49,10 @@ _LED = re.compile(
     r"(?P<value>[A-Z][\w.'’-]*(?:\s+[A-Z][\w.'’-]*){1,3})\s+(?:is|serves as|was appointed|has "
     r"been)\s+(?:the\s+|its\s+)?(?:company's\s+)?(?:chief executive|CEO|managing director)"
 )
-_LINK_ZH = r"(?:[^，。；、\d]{0,4}?)(?:为|是|达到|达|约为|约|共有|共|有|合计|总计|：|:|增长至|增至|升至|降至|下降至|实现)*\s*(?:人民币|约|大约)?\s*"
+_LINK_ZH = (
+    r"(?:[^，。；、\d]{0,4}?)(?:为|是|达到|达|约为|约|共有|共|有|合计|总计|：|:|增长至|增至|升至"
+    r"|降至|下降至|实现)*\s*(?:人民币|约|大约)?\s*"
+)
 _VALUE_ZH = (
     r"(?P<value>[-−]?(?:\d[\d,.]*|[零一二两三四五六七八九十百千]{2,})\s*(?:万亿|百万|千万|亿|万|千)?\s*(?:美元|欧元|港元|人民"
     r"币|元|人|名|家|个|公里|平方公里|%|％|岁|年)?)"
@@ -58,7 +61,8 @@ _PLACED_ZH = {
     "§headquarters": r"总部(?:位于|设在|设于|在|地点为|地处)(?P<value>[^，。；、\s]{2,12})",
     "§founded": r"(?:(?:成立|创立|创建|创办|设立)(?:于|时间为)?\s*(?P<value>\d{4}年(?:\d{1,2}月(?:\d{1,2}日)?)?)|(?:于|在)?(?"
     r"P<value2>\d{4}年(?:\d{1,2}月(?:\d{1,2}日)?)?)(?:成立|创立|创建|创办|设立))",
-    "§employees": r"(?:员工|雇员|职工)(?:总数|人数|数)?(?:为|约|共|达|有|约为|共有)?\s*(?P<value>\d[\d,.]*万?)\s*(?:余)?[人名]|(?:拥有"
+    "§employees": r"(?:员工|雇员|职工)(?:总数|人数|数)?(?:为|约|共|达|有|约为|共有)?"
+    r"\s*(?P<value>\d[\d,.]*万?)\s*(?:余)?[人名]|(?:拥有"
     r"|雇佣|雇用|共有|有)(?:约)?\s*(?P<value2>\d[\d,.]*万?)\s*[名位]?(?:员工|雇员|职工)",
     "§sector": r"(?:属于|从事|所属行业为|所处行业为|深耕|专注于)(?P<value>[^，。；、\s]{2,10}?)(?:行业|领域|产业|业务)",
     "§chief": r"(?:首席执行官|总裁|总经理)(?:为|是|：)?(?P<value>[\u4e00-\u9fff]{2,4})(?=[，。；、]|$)",
@@ -79,7 +83,8 @@ def said(
 ) -> ReportedCell | None:
     """The cell of the first sentence that plainly tells the column's value; None where none does.
 
-    A sentence that names other years than those asked for, or a label that more words narrow (“cloud revenue”), is not taken. `lines` are no sentences: they were read as labelled values.
+    A sentence that names other years than those asked for, or a label that more words narrow (“cloud revenue”), is not taken.
+    `lines` are no sentences: they were read as labelled values.
     """
     told = frozenset(
         token for label in labels for token in tokens(label) if token not in wordings().weak and token not in years(label)

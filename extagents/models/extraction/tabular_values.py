@@ -13,7 +13,8 @@ _NUMBER = r"(?:\d{1,3}(?:[,，  '’]\d{3})+|\d+(?:[.,]\d{3}){2,}|\d+)(?:[.,]\d+
 _FIGURE = re.compile(
     rf"(?P<open>[(（](?=\s*{_CURRENCY}?\s?\d))?(?P<before>{_CURRENCY})?\s?(?P<sign>[-−–](?=\s?{_CURRENCY}"
     rf"?\s?\d))?\s?(?P<after_sign>{_CURRENCY})?\s?(?<![\w.])(?P<number>{_NUMBER})"
-    rf"(?P<scale>[\s-]?{_SCALE}(?![A-Za-z]))?(?P<unit>\s?(?:%|percent\b|per cent\b|‰|°[CF]|{_CURRENCY}|美元|欧元|人民币|港元|日元|英镑|元"
+    rf"(?P<scale>[\s-]?{_SCALE}(?![A-Za-z]))?(?P<unit>\s?(?:%|percent\b|per cent\b|‰|°[CF]"
+    rf"|{_CURRENCY}|美元|欧元|人民币|港元|日元|英镑|元"
     r"|平方公里|平方千米|平方米|公里|千米|厘米|毫米|米|公斤|千克|毫克|克|吨|个月|小时|分钟|天|周|千瓦|瓦|毫升|升|节|件|岁|年|人|名|家|个"
     r"|(?:sq\.? ?|cu\.? ?)?[A-Za-z²³µ]+(?:\s?/\s?[A-Za-z²³]+)?(?:\s(?:euros?|dollars?|yuan|pou"
     r"nds?|tons?|tonnes?|meters|metres|kilometers|kilometres|miles|feet|hours?))?))?"
@@ -108,8 +109,10 @@ def _unit_in(match: re.Match[str]) -> str:
 
 
 _SAME = {
-    "$": "USD", "US$": "USD", "美元": "USD", "dollar": "USD", "dollars": "USD", "US dollars": "USD", "€": "EUR", "欧元": "EUR", "euro": "EUR", "euros": "EUR",
-    "£": "GBP", "英镑": "GBP", "¥": "CNY", "￥": "CNY", "RMB": "CNY", "元": "CNY", "人民币": "CNY", "yuan": "CNY", "percent": "%",
+    "$": "USD", "US$": "USD", "美元": "USD", "dollar": "USD", "dollars": "USD", "US dollars": "USD",
+    "€": "EUR", "欧元": "EUR", "euro": "EUR", "euros": "EUR",
+    "£": "GBP", "英镑": "GBP", "¥": "CNY", "￥": "CNY", "RMB": "CNY", "元": "CNY", "人民币": "CNY", "yuan": "CNY",
+    "percent": "%",
     "per cent": "%", "HK$": "HKD", "港元": "HKD", "日元": "JPY", "₹": "INR", "₩": "KRW",
 }  # fmt: skip
 _COUNTED = frozenset("people persons employees employee staff workers countries units stores customers users".split()) | {
