@@ -7,6 +7,7 @@ import csv
 import io
 import json
 import os
+import re
 import signal
 import stat
 import sys
@@ -66,7 +67,9 @@ def test_stdout_holds_the_rows_as_csv_and_stderr_what_is_to_be_said_of_them(cli,
         "Dunholm Library": "410000",
     }
     assert "table: 4 rows of " in ran.err
-    assert "conflict: Brekke Library, volumes: 104,000 (report.md), not 96,500 (brekke.md)" in ran.err
+    assert re.search(
+        r"^conflict: Brekke Library, volumes: 104,000.* \(report\.md\), not 96,500.* \(brekke\.md\)", ran.err, re.M
+    )
     assert "read: 100% · " in ran.err
     assert "answers this question" not in ran.err
 
@@ -389,8 +392,8 @@ def test_a_stored_run_shows_its_table(cli, libraries, tmp_path):
     lines = ran.out.splitlines()
     assert lines[:2] == [lines[0], f"question  {QUESTION}"]
     assert lines[0].startswith("run       asked · done · ")
-    assert "row       Casa das Letras\t1,200,000" in lines
-    assert any(line.startswith("conflict  Brekke Library, volumes: 104,000 (report.md), not 96,500") for line in lines)
+    assert any(line.startswith("row       Casa das Letras\t1,200,000") for line in lines)
+    assert any(line.startswith("conflict  Brekke Library, volumes: 104,000") for line in lines)
     assert any(line.startswith("sql       SELECT") for line in lines)
     assert any(line.startswith("check     ") for line in lines)
     assert [line for line in lines if line.startswith("result    ")][1:] == [f"result    {name}" for name in ANSWER.split(", ")]
