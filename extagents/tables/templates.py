@@ -13,6 +13,7 @@ from extagents.tabular import NAME, CellValue, Column, ColumnProfile, ResultForm
 from extagents.text import is_cjk
 
 _LABELS = re.compile(r"“([^”]+)”")
+_LONGEST_QUESTION = 800  # characters; what the patterns cost grows faster than the text
 _APART = 0.03
 """How much better than the next a column must fit, to be surely meant."""
 _THINGS = frozenset(
@@ -40,7 +41,9 @@ class _Unsure(Exception):
 
 
 def ask_of(question: str) -> Ask | None:
-    """The question taken apart, in its language; None where its form is not known."""
+    """The question taken apart, in its language; None where its form is not known. No long question is a simple one."""
+    if len(question) > _LONGEST_QUESTION:
+        return None
     return templates_zh.parse(question) if any(is_cjk(char) for char in question) else templates_question.parse(question)
 
 

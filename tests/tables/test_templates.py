@@ -136,3 +136,7 @@ def test_a_question_says_which_rows_it_speaks_of():
     assert ask is not None
     assert (ask.operation, ask.phrase, ask.entity) == ("least", "total area", "profile")
     assert [(c.phrase, c.relation, c.values) for c in ask.scope] == [("Map references", "equal", ("Asia",))]
+
+
+def test_a_long_text_is_no_simple_question():
+    assert ask_of("哪些" + "公司的营业收入和" * 900) is None
