@@ -16,8 +16,9 @@ from pydantic import ValidationError
 
 from extagents.agents.analyst import Agreed, slug, widened
 from extagents.errors import StoreError
+from extagents.models.base import Prompt
 from extagents.tables.database import Database
-from extagents.tabular import RowFound, Table, TableSchema
+from extagents.tabular import RowFound, Table, TableSchema, WrittenSql
 
 if TYPE_CHECKING:
     from extagents.workspace import Workspace
@@ -42,13 +43,16 @@ class Catalogue:
     """The tables of one input, as one reader model reads it in one language.
 
     `rows` holds what shards were read into, by version of the reading and shard; `same` the verdicts on names, by table;
-    `waiting` are the runs of a batch that want tables proposed together.
+    `waiting` are the runs of a batch that want tables proposed together, `asking` those that want statements, by tables, and
+    `written` the statements that were written for them.
     """
 
     groups: list[Group] = field(default_factory=list)
     rows: dict[tuple[str, str], tuple[RowFound, ...]] = field(default_factory=dict)
     same: dict[str, dict[tuple[str, str], bool]] = field(default_factory=dict)
     waiting: dict[str, Workspace] = field(default_factory=dict)
+    asking: dict[Any, dict[str, tuple[Workspace, Prompt[WrittenSql]]]] = field(default_factory=dict)
+    written: dict[str, WrittenSql] = field(default_factory=dict)
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     _open: OrderedDict[Any, Database] = field(default_factory=OrderedDict)
     _made: OrderedDict[Any, Any] = field(default_factory=OrderedDict)

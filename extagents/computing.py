@@ -11,7 +11,7 @@ from extagents.agents import analyst
 from extagents.agents.calls import Desk
 from extagents.gate import CallFailed, Stop
 from extagents.prompts import language_of
-from extagents.tables.database import Database, SqlError
+from extagents.tables.database import Database, NoProcess, SqlError
 from extagents.tables.result import answer_of, bearing, same_result
 from extagents.tables.templates import statement
 from extagents.tabular import QueryResult, Table, TableCell, TableProfile, WrittenSql
@@ -57,13 +57,15 @@ async def compute(
     answer_type: AnswerType,
     wordless: bool,
     on_statement: Callable[[events.StatementRun], None],
+    given: WrittenSql | None = None,
 ) -> Computed:
-    """Answers the question from the tables. `core` is the question without wishes about form, `wordless`: by rules alone.
+    """Answers the question from the tables. `core` is it without wishes about form; `wordless`: by rules alone.
 
-    Where budget or time end, the rules write the statement. Raises `gate.CallFailed` where no model can be asked.
+    `given` is the first statement, where it is written already. Where budget or time end, the rules write the statement. Raises
+    `gate.CallFailed` where no model can be asked.
     """
     profiles = await asyncio.to_thread(database.profiles)
-    asking = _Asking(core, profiles, database, desk, instructions, answer_type, on_statement)
+    asking = _Asking(core, profiles, database, desk, instructions, answer_type, on_statement, given)
     by_rules = await asyncio.to_thread(statement, question, profiles)
     ruled = None if by_rules is None else await asking.run(by_rules)
     missing: tuple[str, ...] = ()
@@ -72,14 +74,14 @@ async def compute(
         if first is None and not wordless and asking.missing:
             missing = asking.missing
         second = ruled
-        if first is not None and (ruled is None or not same_result(first.result, ruled.result)):
+        if first is not None and (ruled is None or not await asyncio.to_thread(_same, first, ruled)):
             second = await asking.written(1)
     except Stop:
         first, second = None, ruled  # nothing more can be paid
     told = [one for one in (first, second, ruled) if one is not None]
     if not told:
         return Computed("", _evidence(tables, None, ()), missing=missing or (() if by_rules else (core,)))
-    chosen, votes = _chosen(told)
+    chosen, votes = await asyncio.to_thread(_chosen, told)
     statements = len({id(one) for one in told})
     checks = [_vote(votes, statements)]
     agreed = votes > 1
@@ -87,7 +89,8 @@ async def compute(
         AGREED if agreed and votes == statements else MAJORITY if agreed else ALONE if statements == 1 else CONTRADICTED
     )
     rests_on = await asyncio.to_thread(_resting, chosen, tables, database)
-    empty, told_empty = _emptiness(tables, {column for _, column, _ in rests_on})
+    named = set((await asyncio.to_thread(database.mentioned, chosen.written.sql)).columns)
+    empty, told_empty = _emptiness(tables, named)
     checks += told_empty
     confidence *= 1 - empty / 2
     language = language_of(question)
@@ -100,7 +103,7 @@ async def compute(
         bearing=rests_on,
         settled=bool(answer) and (agreed or wordless) and empty < EMPTY_SHARE,
         missing=missing,
-        notices=_notices(table, {column for _, column, _ in rests_on}, agreed=agreed or statements == 1),
+        notices=_notices(table, named, agreed=agreed or statements == 1),
     )
 
 
@@ -115,12 +118,13 @@ class _Asking:
     instructions: str
     answer_type: AnswerType
     on_statement: Callable[[events.StatementRun], None]
+    given: WrittenSql | None = None
     missing: tuple[str, ...] = ()
 
     async def written(self, opinion: int) -> _Ran | None:
         """A statement by the model, repaired at most twice; None where it has none that works."""
         failed = error = ""
-        for _ in range(REPAIRS + 1):
+        for number in range(REPAIRS + 1):
             prompt = analyst.sql_prompt(
                 self.question,
                 self.profiles,
@@ -131,8 +135,9 @@ class _Asking:
                 failed=failed,
                 error=error,
             )
+            given = self.given if opinion == number == 0 else None
             try:
-                written = await analyst.write_sql(prompt, self.desk)
+                written = given or await analyst.write_sql(prompt, self.desk)
             except CallFailed as failure:
                 if failure.fatal or opinion == 0:
                     raise
@@ -142,6 +147,8 @@ class _Asking:
                 return None
             try:
                 return await self._run(written)
+            except NoProcess:
+                raise
             except SqlError as wrong:
                 failed, error = written.sql, wrong.message
         return None
@@ -187,9 +194,14 @@ def _chosen(told: Sequence[_Ran]) -> tuple[_Ran, int]:
     for one in told:
         if not any(one is other for other in different):
             different.append(one)
-    votes = [sum(same_result(one.result, other.result) for other in different) for one in different]
+    votes = [sum(_same(one, other) for other in different) for one in different]
     best = max(range(len(different)), key=lambda place: (votes[place], -place))
     return different[best], votes[best]
+
+
+def _same(one: _Ran, other: _Ran) -> bool:
+    """Whether two statements bring the same, in whatever units. Blocking: units may have to be converted."""
+    return same_result(one.result, other.result, units=(one.written.unit, other.written.unit))
 
 
 def _vote(votes: int, statements: int) -> str:
@@ -208,7 +220,7 @@ def _emptiness(tables: Sequence[Table], columns: set[str]) -> tuple[float, list[
     for table in tables:
         for column in table.columns:
             lacking = len(table.without.get(column.name, ()))
-            if column.name not in columns or not lacking or not len(table):
+            if column.name.lower() not in columns or not lacking or not len(table):
                 continue
             worst = max(worst, lacking / len(table))
             told.append(f"{lacking} of {len(table)} rows have no {column.name}.")
@@ -234,13 +246,13 @@ def _notices(table: Table, columns: set[str], *, agreed: bool) -> tuple[str, ...
     told = []
     if not agreed:
         told.append("Statements that were written independently of each other disagree on the table; see answer.table.checks.")
-    conflicts = sum(conflict.column in columns for conflict in table.conflicts)
+    conflicts = sum(conflict.column.lower() in columns for conflict in table.conflicts)
     if conflicts:
         noun = "value differs" if conflicts == 1 else "values differ"
         told.append(f"{conflicts} {noun} between documents; the later ones were kept (answer.table.conflicts).")
     for column in table.columns:
         lacking = table.without.get(column.name, ())
-        if column.name in columns and lacking:
+        if column.name.lower() in columns and lacking:
             names = ", ".join(lacking[:5]) + (f" and {len(lacking) - 5} more" if len(lacking) > 5 else "")
             told.append(f"No {column.name} was found for {len(lacking)} of {len(table)}: {names}.")
     return tuple(told)

@@ -251,6 +251,18 @@ class WrittenSql(Frozen):
     missing: list[str] = Field(default_factory=list, description="what the question needs and no column holds; mostly empty")
 
 
+class NumberedSql(WrittenSql):
+    """A statement for one of several questions."""
+
+    question: int = Field(description="the question's number")
+
+
+class WrittenStatements(Whole):
+    """The analyst's statements for several questions, in one call."""
+
+    statements: list[NumberedSql] = Field(description="one entry for each question, in their order")
+
+
 class QueryResult(Frozen):
     """What a statement brought: column names, their SQL types, and rows. `cut`: there were more rows than are kept."""
 

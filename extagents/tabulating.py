@@ -20,18 +20,24 @@ from extagents.agents.reader import version_of
 from extagents.answers import expected_type
 from extagents.catalogue import Group
 from extagents.computing import Computed, compute
+from extagents.errors import StoreError
 from extagents.gaps import second_look
 from extagents.gate import CallFailed, Stop
+from extagents.journal import key_of, parts_of, replayed
+from extagents.models.base import Prompt
 from extagents.sampling import samples
 from extagents.sharing import SharedAccount
 from extagents.tables.building import Source, build
+from extagents.tables.database import Database
 from extagents.tables.entities import resolve
 from extagents.tables.values import parse
-from extagents.tabular import Column, ProposedTables, RowFound, Table, TableSchema
+from extagents.tabular import Column, ProposedTables, RowFound, Table, TableProfile, TableSchema, WrittenSql, WrittenStatements
 from extagents.types import Candidate, Fact, Finding, Report, Shard
 from extagents.workspace import Wave, Workspace
 
-TOGETHER = 12  # questions of a batch that one proposal is made for
+TOGETHER = 24  # questions of a batch that one proposal is made for
+STATEMENTS = 8  # questions of a batch whose statements are written in one call
+VERDICTS = 4  # rounds of verdicts on names that look alike: one verdict may raise the next question
 LOOKS = {"quick": 0, "balanced": 2, "thorough": 2}  # further looks at what may have been overlooked
 CHEAP = 0.1  # of the input: a look at less is repeated though it brought nothing
 FIRST_SAMPLES = 2  # proposals that are asked for; a third, where they do not agree
@@ -125,24 +131,28 @@ async def _proposed(workspace: Workspace) -> list[Group]:
 
 
 async def _propose(workspace: Workspace) -> None:
-    """Proposes tables for the question, and for those of the batch that wait with it."""
+    """Proposes tables for the question, and for those of the batch that wait with it: what they need is read together."""
     catalogue = workspace.catalogue
     with_it = workspace.cohort is not None
     waiting = [one for one in catalogue.waiting.values() if one is workspace or (with_it and one.cohort is workspace.cohort)]
+    existing = catalogue.schemas
     for start in range(0, len(waiting), TOGETHER):
         some = waiting[start : start + TOGETHER]
-        questions = [one.request.question for one in some]
-        existing = catalogue.schemas
-        agreed = await _voted(workspace, some, questions, existing)
-        catalogue.add(agreed)
+        agreed = await _voted(workspace, some, [one.request.question for one in some], existing)
+        known = dict(existing)
+        for table in agreed:
+            known[table.name] = analyst.widened(known.get(table.name, table.schema), table.schema.columns)
+        existing = list(known.items())
         for place, one in enumerate(some):
             serving = [table for table in agreed if place in table.whole or place in table.partly]
             if len(some) == 1 and not serving:
                 serving = list(agreed) if workspace.request.goal == "table" else []
             one.agreed = tuple(_for_one(table, place) for table in serving)
-            catalogue.waiting.pop(one.run_id, None)
-            if one.agreed:
-                await one.memory.update_run(one.run_id, state=one.state("table"), fence=one.fence)
+    catalogue.add([Agreed(name, schema, frozenset(), frozenset()) for name, schema in existing])
+    for one in waiting:
+        catalogue.waiting.pop(one.run_id, None)
+        if one.agreed:
+            await one.memory.update_run(one.run_id, state=one.state("table"), fence=one.fence)
 
 
 def _for_one(table: Agreed, place: int) -> Agreed:
@@ -280,6 +290,7 @@ async def _from(workspace: Workspace, groups: Sequence[Group]) -> Computed | Non
         return None
     database = await workspace.catalogue.database(key, tables)
     plan = workspace.plan
+    given = await _written_together(workspace, database, key) if workspace.cohort is not None else None
     return await compute(
         workspace.request.question,
         tables,
@@ -290,7 +301,79 @@ async def _from(workspace: Workspace, groups: Sequence[Group]) -> Computed | Non
         answer_type=expected_type(plan.core, plan.answer_type),
         wordless=workspace.gate.model("analyst").name == "extractive",
         on_statement=workspace.emit,
+        given=given,
     )
+
+
+async def _written_together(workspace: Workspace, database: Database, key: Any) -> WrittenSql | None:
+    """The question's statement, written in one call with those of others of its batch that ask the same tables.
+
+    None where it is alone, or was left out: it is then asked for by itself.
+    """
+    catalogue, cohort = workspace.catalogue, workspace.cohort
+    assert cohort is not None
+    if workspace.gate.model("analyst").name == "extractive":
+        return None
+    profiles = await asyncio.to_thread(database.profiles)
+    asking = catalogue.asking.setdefault(key, {})
+    asking[workspace.run_id] = (workspace, _asked_alone(workspace, profiles))
+    try:
+        await workspace.guard(cohort.meet(workspace.run_id))
+        async with catalogue.lock:
+            if workspace.run_id in asking:
+                await workspace.guard(_write(asking, catalogue.written))
+    finally:
+        asking.pop(workspace.run_id, None)
+        if not asking:
+            catalogue.asking.pop(key, None)
+    return catalogue.written.pop(workspace.run_id, None)
+
+
+def _asked_alone(workspace: Workspace, profiles: tuple[TableProfile, ...]) -> Prompt[WrittenSql]:
+    plan = workspace.plan
+    return analyst.sql_prompt(
+        plan.core,
+        profiles,
+        workspace.desk,
+        instructions=plan.instructions,
+        answer_type=expected_type(plan.core, plan.answer_type),
+    )
+
+
+async def _write(asking: dict[str, tuple[Workspace, Prompt[WrittenSql]]], written: dict[str, WrittenSql]) -> None:
+    """Writes the statements of all who ask, several in a call; what an earlier part of the batch was answered stands."""
+    asked = list(asking.values())
+    asking.clear()
+    fresh: list[tuple[Workspace, Prompt[WrittenSql]]] = []
+    for one, prompt in asked:
+        cohort = one.cohort
+        assert cohort is not None
+        kept = cohort.answered.get(key_of(prompt))
+        if kept is not None:
+            body = cohort.account.answered[kept[0]]
+            told = analyst.parted(replayed(body, WrittenStatements)[0], len(parts_of(body)))[kept[1]]
+            if told is not None:
+                written[one.run_id] = told
+        else:
+            fresh.append((one, prompt))
+    for language in ("en", "zh"):
+        alike = [pair for pair in fresh if pair[0].desk.language == language]
+        calls = [alike[start : start + STATEMENTS] for start in range(0, len(alike), STATEMENTS)]
+        await gather([asyncio.ensure_future(_write_some(some, written)) for some in calls if len(some) > 1])
+
+
+async def _write_some(some: Sequence[tuple[Workspace, Prompt[WrittenSql]]], written: dict[str, WrittenSql]) -> None:
+    first = some[0][0]
+    desk = _desk(first, [one for one, _ in some])
+    prompt = analyst.together_prompt([alone for _, alone in some], desk)
+    keys = tuple(key_of(alone) for _, alone in some)
+    try:
+        called = await desk.gate.call(prompt, desk.account, call_id=f"sql:{key_of(prompt)}:{first.run_id}", parts=keys)
+    except (Stop, CallFailed, StoreError):
+        return  # each meets it by itself, or not at all
+    for (one, _), told in zip(some, analyst.parted(called.output, len(some)), strict=True):
+        if told is not None:
+            written[one.run_id] = told
 
 
 async def _built(workspace: Workspace, groups: Sequence[Group]) -> tuple[Table, ...]:
@@ -310,8 +393,10 @@ async def _built(workspace: Workspace, groups: Sequence[Group]) -> tuple[Table, 
     tables = []
     for name, sources in found.items():
         same = workspace.catalogue.same.setdefault(name, {})
-        names = await asyncio.to_thread(resolve, [source.row.entity for source in sources], same=same)
-        if names.doubtful:
+        for _ in range(VERDICTS):
+            names = await asyncio.to_thread(resolve, [source.row.entity for source in sources], same=same)
+            if not names.doubtful:
+                break
             same |= await _same(workspace, schemas[name].entity, names.doubtful, sources)
         tables.append(await asyncio.to_thread(build, name, schemas[name], sources, same=same))
     return tuple(tables)

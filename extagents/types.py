@@ -504,6 +504,12 @@ class SqlInput(Frozen):
     opinion: int = 0
 
 
+class StatementsInput(Frozen):
+    """What statements for several questions are written from: each question as it would be asked alone."""
+
+    inputs: tuple[SqlInput, ...]
+
+
 class NamesInput(Frozen):
     """Pairs of names that may mean the same entity, each name with some of what its rows say."""
 

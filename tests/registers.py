@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from extagents import Corpus, Document
 from extagents.tabular import (
     Column,
+    NumberedSql,
     ProposedTable,
     ProposedTables,
     ReportedCell,
@@ -20,6 +22,7 @@ from extagents.tabular import (
     RowsRead,
     SameNames,
     WrittenSql,
+    WrittenStatements,
 )
 from extagents.testing import ScriptedModel
 from extagents.types import Fused, Plan, Reading, ReportedFact, Verdict
@@ -104,6 +107,10 @@ def model(**scripts: Any) -> ScriptedModel:
     def analyst(prompt: Any) -> Any:
         if prompt.output is ProposedTables:
             return schema(prompt)
+        if prompt.output is WrittenStatements:
+            alone = [statement(replace(prompt, inputs=one, output=WrittenSql)) for one in prompt.inputs.inputs]
+            told = [NumberedSql(question=number, **one.model_dump()) for number, one in enumerate(alone, start=1)]
+            return WrittenStatements(statements=told)
         return SameNames(same=[]) if prompt.output is SameNames else statement(prompt)
 
     def reader(prompt: Any) -> Any:

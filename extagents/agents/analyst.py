@@ -26,12 +26,15 @@ from extagents.tabular import (
     TableProfile,
     TableSchema,
     WrittenSql,
+    WrittenStatements,
 )
-from extagents.types import AnswerType, NamesInput, SchemaInput, ShardText, SqlInput, TermStatistics
+from extagents.types import AnswerType, NamesInput, SchemaInput, ShardText, SqlInput, StatementsInput, TermStatistics
 
 ALIKE = 82.0  # rapidfuzz score from which two proposals' columns or entities mean the same
+STATEMENT_TOKENS = 200  # that one statement takes, as a rule
 PAIRS_A_CALL = 30  # of names that are judged at a time
-_NOT_SNAKE = re.compile(r"[^a-z0-9]+")
+_NOT_SNAKE = re.compile(r"[\W_]+")
+_LABEL = re.compile(r"[“\"]([^“”\"]{1,80})[”\"]")  # what documents call it, quoted in a description
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,8 +129,9 @@ def agree(
 
 
 def slug(text: str) -> str:
-    """The text as a name in a database: lower case, ASCII letters, digits and underscores; empty where nothing is left."""
-    plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode().lower()
+    """The text as a name in a database: letters in lower case, digits and underscores; empty where nothing is left."""
+    folded = unicodedata.normalize("NFKD", text.casefold())
+    plain = unicodedata.normalize("NFC", "".join(char for char in folded if not unicodedata.combining(char)))
     made = _NOT_SNAKE.sub("_", plain).strip("_")[:40].strip("_")
     return f"t_{made}" if made[:1].isdigit() else made
 
@@ -181,9 +185,18 @@ def _column(held: Sequence[Column], existing: TableSchema | None, taken: Sequenc
         name=_free(slug(best.name), known_names),
         type=kind,
         unit=unit if kind == "number" else "",
-        description=" ".join(best.description.split()),
+        description=_described(best, held),
         values=classes if kind in ("text", "list") and len(classes) > 1 else [],
     )
+
+
+def _described(best: Column, held: Sequence[Column]) -> str:
+    """The best description, with what documents of other samples call the same."""
+    told = " ".join(best.description.split())
+    known = {label.casefold() for label in _LABEL.findall(told)}
+    others = dict.fromkeys(label for column in held for label in _LABEL.findall(column.description))
+    more = [label for label in others if label.casefold() not in known]
+    return f"{told} ({', '.join(f'“{label}”' for label in more)})" if known and more else told
 
 
 def _voted_questions(told: Sequence[Sequence[int]], questions: int) -> frozenset[int]:
@@ -284,8 +297,43 @@ def sql_prompt(
 
 async def write_sql(prompt: Prompt[WrittenSql], desk: Desk) -> WrittenSql:
     """One statement; it may use what is kept for the answer. Raises `gate.Stop` and `gate.CallFailed`."""
-    written = (await desk.gate.call(prompt, desk.account, final=True)).output
-    return written.model_copy(update={"sql": written.sql.strip().rstrip(";").strip(), "unit": " ".join(written.unit.split())})
+    return tidy((await desk.gate.call(prompt, desk.account, final=True)).output)
+
+
+def together_prompt(alone: Sequence[Prompt[WrittenSql]], desk: Desk) -> Prompt[WrittenStatements]:
+    """One prompt for several questions about the same tables; up to the questions it is that of every single one."""
+    asked = [prompt.inputs for prompt in alone if isinstance(prompt.inputs, SqlInput)]
+    told = [f"{one.question} ({one.instructions})" if one.instructions else one.question for one in asked]
+    return desk.prompt(
+        "analyst",
+        StatementsInput.model_construct(inputs=tuple(asked)),
+        WrittenStatements,
+        template="table_sqls",
+        output_tokens=min(desk.window // 4, STATEMENT_TOKENS * len(asked) + desk.output_tokens),
+        slots={
+            "tables": prompts.show_profiles(asked[0].tables, desk.language),
+            "questions": prompts.show_numbered(told),
+            "count": str(len(asked)),
+        },
+    )
+
+
+def parted(written: WrittenStatements, count: int) -> list[WrittenSql | None]:
+    """The statement of each question; None for one that was left out, or written twice."""
+    by_number: dict[int, list[WrittenSql]] = {}
+    for one in written.statements:
+        by_number.setdefault(one.question, []).append(tidy(one))
+    return [found[0] if len(found := by_number.get(number, [])) == 1 else None for number in range(1, count + 1)]
+
+
+def tidy(written: WrittenSql) -> WrittenSql:
+    """The statement without what it does not need at its ends."""
+    return WrittenSql(
+        sql=written.sql.strip().rstrip(";").strip(),
+        form=written.form,
+        unit=" ".join(written.unit.split()),
+        missing=written.missing,
+    )
 
 
 def _reversed(table: TableProfile) -> TableProfile:

@@ -92,7 +92,14 @@ def test_a_single_proposal_against_none_is_no_majority_of_three() -> None:
 
 @pytest.mark.parametrize(
     ("text", "name"),
-    [("Port of Call", "port_of_call"), ("船", ""), ("3rd party", "t_3rd_party"), ("Café", "cafe"), ("a" * 60, "a" * 40)],
+    [
+        ("Port of Call", "port_of_call"),
+        ("船", "船"),
+        ("—", ""),
+        ("3rd party", "t_3rd_party"),
+        ("Café", "cafe"),
+        ("a" * 60, "a" * 40),
+    ],
 )
 def test_names_in_a_database_are_plain(text: str, name: str) -> None:
     assert slug(text) == name
@@ -101,3 +108,10 @@ def test_names_in_a_database_are_plain(text: str, name: str) -> None:
 def test_the_name_of_the_row_is_no_column() -> None:
     [agreed] = agree(proposals(table(column("name", type="text"), column("length"))), 1)
     assert names(agreed) == ["length"]
+
+
+def test_what_documents_of_several_samples_call_a_column_is_kept() -> None:
+    one, other = (column("revenue", description=f"Sales, called “{label}”.") for label in ("Revenue", "Turnover"))
+    [agreed] = agree(proposals(table(one), table(other)), 1)
+    assert "“Revenue”" in agreed.schema.columns[0].description
+    assert "“Turnover”" in agreed.schema.columns[0].description

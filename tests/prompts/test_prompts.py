@@ -13,6 +13,7 @@ from extagents.tabular import (
     TableProfile,
     TableSchema,
     WrittenSql,
+    WrittenStatements,
 )
 from extagents.types import (
     Candidate,
@@ -72,7 +73,13 @@ QUESTIONS = (
 )
 OUTPUTS = {"planner": Plan, "reader": Reading, "reasoner": Verdict, "single": SinglePass, "fusion": Fused}
 OUTPUTS |= {"readers": Readings}
-OUTPUTS |= {"table_schema": ProposedTables, "table_rows": RowsRead, "table_sql": WrittenSql, "table_names": SameNames}
+OUTPUTS |= {
+    "table_schema": ProposedTables,
+    "table_rows": RowsRead,
+    "table_sql": WrittenSql,
+    "table_sqls": WrittenStatements,
+    "table_names": SameNames,
+}
 OUTPUTS |= {"outline": Outline, "outline_merge": Outline, "section": WrittenSection}
 OUTPUTS |= {"memory_scan": Scan, "memory_notes": Notes, "memory_recall": Verdict}
 SLOTS = {
@@ -109,6 +116,11 @@ SLOTS = {
         "question": "How many are old?",
         "instructions": "In words.",
         "repair": prompts.show_repair("SELECT\nage", "no such column", "en"),
+    },
+    "table_sqls": {
+        "tables": prompts.show_profiles((PROFILE,), "en"),
+        "questions": prompts.show_numbered(("How many are\nold?", "Which is the oldest?")),
+        "count": "2",
     },
     "table_names": {
         "entity": "report",
