@@ -43,7 +43,18 @@ from extagents.evaluation.corpus_tables_questions import Spec, answers_of
 from extagents.evaluation.corpus_tables_worlds import Slot
 from extagents.evaluation.table_reader_sql import Writer, column_of
 from extagents.models.base import Completion, ModelInfo, Prompt
-from extagents.tabular import Column, ProposedTable, ProposedTables, ReportedCell, ReportedRow, RowsRead, SameNames
+from extagents.tabular import (
+    Column,
+    NumberedSql,
+    ProposedTable,
+    ProposedTables,
+    ReportedCell,
+    ReportedRow,
+    RowsRead,
+    SameNames,
+    WrittenSql,
+    WrittenStatements,
+)
 from extagents.types import (
     AnswerType,
     Fact,
@@ -71,6 +82,7 @@ from extagents.types import (
     SingleInput,
     SinglePass,
     SqlInput,
+    StatementsInput,
     Usage,
     Verdict,
 )
@@ -170,6 +182,10 @@ class TableReader:
                 return self._rows(inputs)
             case SqlInput():
                 return self._sql(inputs)
+            case StatementsInput():
+                alone = [self._sql(one) for one in inputs.inputs]
+                told = [NumberedSql(question=number, **one.model_dump()) for number, one in enumerate(alone, start=1)]
+                return WrittenStatements(statements=told)
             case NamesInput():
                 return self._names(inputs)
             case ReaderInput():
@@ -263,7 +279,7 @@ class TableReader:
         )
         return ProposedTables(tables=[table])
 
-    def _sql(self, inputs: SqlInput) -> BaseModel:
+    def _sql(self, inputs: SqlInput) -> WrittenSql:
         question = self._question(inputs.question)
         writer = Writer(self.world, inputs)
         if question is None or question.spec is None:
