@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from extagents.tables import templates_question, templates_zh
-from extagents.tables.templates_question import Ask, Condition
+from extagents.tables.templates_ask import NUMBERS, Ask, Condition, number
 from extagents.tables.templates_words import LEAST, Fit, stem, tokens, wordings
 from extagents.tabular import NAME, CellValue, Column, ColumnProfile, ResultForm, TableProfile, WrittenSql
 from extagents.text import is_cjk
@@ -179,8 +179,7 @@ class _Writer:
         name = f"len({_quoted(column.name)})"
         counts = [re.match(r"\D*(\d+)", value) for value in condition.values]
         numbers = [
-            int(count.group(1)) if count else templates_question.number(value)
-            for count, value in zip(counts, condition.values, strict=True)
+            int(count.group(1)) if count else number(value) for count, value in zip(counts, condition.values, strict=True)
         ]
         if condition.relation == "between":
             return f"{name} BETWEEN {numbers[0]} AND {numbers[1]}"
@@ -202,7 +201,7 @@ class _Writer:
     def _value(self, column: Column, raw: str) -> CellValue:
         from extagents.tables.values import parse
 
-        spelled = templates_question.NUMBERS.get(raw.strip().lower())
+        spelled = NUMBERS.get(raw.strip().lower())
         value = float(spelled) if spelled is not None and column.type == "number" else parse(raw, column)
         if (
             value is None

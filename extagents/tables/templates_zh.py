@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
-from extagents.tables.templates_question import Ask, Condition, Operation, Relation
+from extagents.tables.templates_ask import Ask, Condition, Operation, Relation
 
 _NUMERALS = {char: value for value, char in enumerate("零一二三四五六七八九十")} | {"两": 2, "几": 1}
 _COUNT = r"(?:\d{1,3}|[一二两三四五六七八九十])"

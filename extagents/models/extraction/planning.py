@@ -9,7 +9,7 @@ from extagents.models.extraction.names import names_in
 from extagents.models.extraction.question import detect_type
 from extagents.models.extraction.vocabulary import lowered
 from extagents.tables.templates import ask_of
-from extagents.tables.templates_question import Ask
+from extagents.tables.templates_ask import Ask
 from extagents.text import is_cjk
 from extagents.types import Candidate, Fused, FusionInput, Kind, Plan, PlannerInput, Turn
 

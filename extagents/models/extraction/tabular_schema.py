@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from extagents.models.extraction.tabular_lines import Field, fields
 from extagents.models.extraction.tabular_values import figure_of, looks_dated, looks_listed, unit_beside
 from extagents.tables.templates import ask_of, labels_of
-from extagents.tables.templates_question import Ask
+from extagents.tables.templates_ask import Ask
 from extagents.tables.templates_words import LEAST, Fit, plain, tokens, wordings, years
 from extagents.tabular import Column, ColumnType, ProposedTable, ProposedTables, TableSchema
 from extagents.text import is_cjk
