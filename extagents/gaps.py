@@ -69,12 +69,17 @@ def second_look(
         scores = _resemblance(corpus, quotes, [row.entity for row in found], places, set(sources))
         silent = np.ones(len(documents), dtype=bool)
         silent[[document for document, _ in known]] = False
-        alike = np.flatnonzero(silent[owners] & (scores >= SPECIFIC))
-        lists = [place for place, count in sources.items() if count >= MANY_ROWS]
+        silent[[numbers[name] for row in table.rows if row.values.get(column.name) is not None for name in row.documents]] = (
+            False
+        )
         gaps = [numbers[name] for row in table.rows if row.values.get(column.name) is None for name in row.documents]
-        near = [place for document in dict.fromkeys(gaps) for place in _best(scores, owners, document)]
-        for place in (*alike.tolist(), *lists, *near):
-            wanted[place] = max(wanted.get(place, 0.0), float(scores[place]))
+        silent[gaps] = True
+        alike = np.flatnonzero(silent[owners] & (scores >= SPECIFIC)).tolist()
+        lists = [place for place, count in sources.items() if count >= MANY_ROWS]
+        near = {place for document in dict.fromkeys(gaps) for place in _best(scores, owners, document)}
+        # What is known to be missing comes first: of a wide table, not all that resembles its columns can be read again.
+        for place in (*alike, *lists, *near):
+            wanted[place] = max(wanted.get(place, 0.0), float(scores[place]) + (place in near))
     return _shards(corpus, wanted, tokens=min(LOOKS[min(look, len(LOOKS) - 1)], most or LOOKS[0]))
 
 
