@@ -11,10 +11,8 @@ import registers
 
 from extagents import Budget, Coordinator
 from extagents.settings import Settings
-from extagents.tabular import ProposedTables, RowsRead, WrittenSql
+from extagents.tabular import ProposedTables, RowsRead, WrittenSql, WrittenStatements
 from extagents.testing import ScriptedModel
-
-TABLE_CALLS = {"planner": 1, "analyst": 3}
 
 
 def team(model: ScriptedModel, **options: Any) -> Coordinator:
@@ -258,3 +256,58 @@ async def test_every_event_of_the_table_is_told() -> None:
     async with team(registers.model()) as asked:
         told = [event.type async for event in asked.astream(registers.HOW_MANY, over=registers.corpus())]
     assert {"table_proposed", "table_filled", "statement", "candidate", "answer"} <= set(told)
+
+
+async def test_the_statements_of_a_batch_are_written_several_in_a_call() -> None:
+    model, questions = registers.model(), list(registers.ANSWERS)
+    async with team(model) as asked:
+        answers = await asked.abatch(questions, registers.corpus())
+    assert [answer.text for answer in answers] == [registers.ANSWERS[question] for question in questions]
+    assert kinds(model)["WrittenStatements"] == 1
+    assert kinds(model)["WrittenSql"] == 0
+
+
+async def test_a_statement_that_was_left_out_is_asked_for_alone() -> None:
+    whole = registers.model()
+
+    def analyst(prompt: Any) -> Any:
+        told = whole._reply(prompt)
+        if isinstance(told, WrittenStatements):
+            return WrittenStatements(statements=told.statements[1:])
+        return told
+
+    model, questions = registers.model(analyst=analyst), list(registers.ANSWERS)
+    async with team(model) as asked:
+        answers = await asked.abatch(questions, registers.corpus())
+    assert [answer.text for answer in answers] == [registers.ANSWERS[question] for question in questions]
+    assert kinds(model)["WrittenSql"] == 1
+
+
+async def test_a_question_that_is_not_computed_keeps_nobody_waiting_in_a_batch() -> None:
+    def plan(prompt: Any) -> Any:
+        made = registers.plan(prompt)
+        return made.model_copy(update={"kind": "lookup"}) if prompt.inputs.question.startswith("Who") else made
+
+    model, questions = registers.model(planner=plan), [*registers.ANSWERS, "Who owns the Amber Heron?"]
+    async with team(model) as asked:
+        answers = await asked.abatch(questions, registers.corpus())
+    assert [answer.text for answer in answers[:-1]] == list(registers.ANSWERS.values())
+    assert answers[-1].kind == "lookup"
+
+
+async def test_the_analyst_may_be_a_model_of_its_own() -> None:
+    reader, analyst = registers.model(), registers.model()
+    async with team(reader, models={"analyst": analyst}) as asked:
+        await asked.aask(registers.HOW_MANY, over=registers.corpus())
+    assert {prompt.role for prompt in analyst.calls} == {"analyst"}
+    assert "analyst" not in {prompt.role for prompt in reader.calls}
+
+
+async def test_an_empty_list_is_an_answer_that_rests_on_all_that_was_looked_at() -> None:
+    none = "SELECT name FROM ship WHERE cargo > 999999"
+    model = registers.model(sql=lambda prompt: WrittenSql(sql=none, form="list"))
+    async with team(model) as asked:
+        answer = await asked.aask(registers.HAVE, over=registers.corpus())
+    assert answer.text == "none"
+    assert answer.answered
+    assert answer.citations
