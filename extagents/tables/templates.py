@@ -33,6 +33,7 @@ _SIGNS = {
 }
 
 
+_FUNCTIONS = {"sum": "sum", "average": "avg", "median": "median"}
 _FORMS: dict[str, ResultForm] = {"date": "date", "boolean": "yes_no", "list": "list"}
 
 
@@ -60,13 +61,16 @@ def statement(question: str, tables: Sequence[TableProfile]) -> WrittenSql | Non
     ask = ask_of(question)
     if ask is None:
         return None
-    written: list[WrittenSql] = []
-    for table in tables:
-        try:
-            written.append(_Writer.of(table).write(ask))
-        except _Unsure:
-            continue
-    return written[0] if len(written) == 1 else None
+    for asked in (ask, *([ask.otherwise] if ask.otherwise is not None else [])):
+        written: list[WrittenSql] = []
+        for table in tables:
+            try:
+                written.append(_Writer.of(table).write(asked))
+            except _Unsure:
+                continue
+        if written:
+            return written[0] if len(written) == 1 else None
+    return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +118,20 @@ class _Writer:
             raise _Unsure(value)
         return found[0]
 
+    def valued_as(self, value: str) -> tuple[Column, str]:
+        """The one column that has the value, and the value; also where words of the column's label stand behind it."""
+        try:
+            return self.valued(value), value
+        except _Unsure:
+            for column in self.table.schema_.columns:
+                profile = self.profile(column)
+                for example in sorted((*(profile.examples if profile else ()), *column.values), key=len, reverse=True):
+                    behind = value.lower().removeprefix(example.lower()) if column.type in ("text", "list") else value
+                    label = {token for label in self.labels[column.name] for token in tokens(label)}
+                    if behind != value.lower() and tokens(behind) and set(tokens(behind)) <= label:
+                        return column, example
+            raise
+
     # -------------------------------------------------------------- conditions
 
     def where(self, conditions: Sequence[Condition]) -> str:
@@ -123,8 +141,9 @@ class _Writer:
     def condition(self, condition: Condition) -> str:
         """One condition as SQL."""
         if condition.relation == "is" and condition.values:
-            column = self.valued(condition.values[0])
-            return self._holding(column, condition.values[0]) if column.type == "list" else self._text(column, condition)
+            column, value = self.valued_as(condition.values[0])
+            held = Condition("", condition.relation, (value,))
+            return self._holding(column, value) if column.type == "list" else self._text(column, held)
         if condition.relation in ("is", "lacks") and not condition.values:
             return self._claim(condition)
         column = self.column(condition.phrase)
@@ -166,8 +185,11 @@ class _Writer:
         try:
             column = self.column(condition.phrase)
         except _Unsure:
-            column = self.valued(condition.phrase)
-            return self._text(column, Condition("", "unlike" if negated else "like", (condition.phrase,)))
+            column, value = self.valued_as(condition.phrase)
+            if column.type == "list":
+                held = self._holding(column, value)
+                return f"{_quoted(column.name)} IS NOT NULL AND NOT {held}" if negated else held
+            return self._text(column, Condition("", "unlike" if negated else "like", (value,)))
         if column.type == "boolean":
             return f"{_quoted(column.name)} = {'FALSE' if negated else 'TRUE'}"
         if column.type == "list" and not negated:
@@ -251,6 +273,8 @@ class _Writer:
             self._said_of(ask.entity) if not ask.groups or "|" in ask.entity else []
         )
         where = _where(scope)
+        if ask.per:
+            return self._per(ask, scope)
         if ask.operation in ("count", "list", "any", "percent") and not ask.names:
             return self._of_rows(ask, scope)
         if ask.operation == "most" or ask.operation == "least":
@@ -260,8 +284,7 @@ class _Writer:
             return self._of_named(ask, column)
         if column is None or column.type != "number":
             raise _Unsure(ask.phrase)
-        function = {"sum": "sum", "average": "avg", "median": "median"}[ask.operation]
-        sql = f"{function}({_quoted(column.name)})"
+        sql = f"{_FUNCTIONS[ask.operation]}({_quoted(column.name)})"
         if ask.digits is not None:
             sql = f"round({sql}, {ask.digits})"
         return WrittenSql(sql=f"SELECT {sql} FROM {table}{where}", form=_form(column), unit=column.unit)
@@ -295,6 +318,9 @@ class _Writer:
             return WrittenSql(sql=f"SELECT count(*) FROM {table}{_where(scope)}", form="number")
         if ask.operation == "any":
             return WrittenSql(sql=f"SELECT count(*) > 0 FROM {table}{_where(scope)}", form="yes_no")
+        if ask.operation == "list" and ask.shown:
+            shown = list(dict.fromkeys(_quoted(self.column(phrase).name) for phrase in ask.shown))
+            return WrittenSql(sql=f"SELECT {', '.join([_quoted(NAME), *shown])} FROM {table}{_where(scope)}", form="text")
         if ask.operation == "list":
             return WrittenSql(sql=f"SELECT {_quoted(NAME)} FROM {table}{_where(scope)}", form="names")
         tested = self.where(ask.tested)
@@ -303,6 +329,25 @@ class _Writer:
         digits = 1 if ask.digits is None else ask.digits
         return WrittenSql(
             sql=f"SELECT round({share}, {digits}) FROM {table}{_where([*scope, *known])}", form="percent", unit="%"
+        )
+
+    def _per(self, ask: Ask, scope: list[str]) -> WrittenSql:
+        """One figure for each value of a column, the highest first."""
+        table = _quoted(self.table.name)
+        group = _quoted(self.column(ask.per).name)
+        column = self.column(ask.phrase) if ask.operation != "count" else None
+        if column is not None and column.type != "number":
+            raise _Unsure(ask.phrase)
+        figure = "count(*)"
+        if column is not None:
+            figure = f"{_FUNCTIONS[ask.operation]}({_quoted(column.name)})"
+            if ask.digits is not None:
+                figure = f"round({figure}, {ask.digits})"
+        where = _where([*scope, f"{group} IS NOT NULL"])
+        return WrittenSql(
+            sql=f"SELECT {group}, {figure} AS figure FROM {table}{where} GROUP BY {group} ORDER BY figure DESC, {group}",
+            form="text",
+            unit=column.unit if column is not None else "",
         )
 
     def _tested(self, condition: Condition) -> Column:
@@ -336,6 +381,11 @@ class _Writer:
             raise _Unsure(ask.phrase)
         ranked = f"len({_quoted(column.name)})" if column.type == "list" else _quoted(column.name)
         where = _where([*scope, f"{_quoted(column.name)} IS NOT NULL"])
+        if ask.most == 0:
+            sql = (
+                f"SELECT {_quoted(NAME)}, {_quoted(column.name)} FROM {table}{where} ORDER BY {ranked} {order}, {_quoted(NAME)}"
+            )
+            return WrittenSql(sql=sql, form="text", unit=column.unit)
         if ask.most == 1:
             sql = f"SELECT {_quoted(NAME)} FROM {table}{where} QUALIFY rank() OVER (ORDER BY {ranked} {order}) = 1"
         else:
@@ -376,7 +426,7 @@ class _Writer:
         if column.type not in ("number", "list"):
             raise _Unsure(ask.phrase)
         if ask.operation in ("sum", "average", "median"):
-            function = {"sum": "sum", "average": "avg", "median": "median"}[ask.operation]
+            function = _FUNCTIONS[ask.operation]
             either = " OR ".join(f"({self._named(one)})" for one in ask.names)
             return WrittenSql(
                 sql=f"SELECT {function}({value}) FROM {table} WHERE {either}", form=_form(column), unit=column.unit

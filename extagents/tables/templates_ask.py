@@ -62,6 +62,10 @@ class Ask:
 
     `groups` are the words of a column by whose values rows are grouped; `digits` how many decimal places
     are asked for; `against` the words of the column that is taken off `phrase`'s.
+
+    `shown` are the words of columns whose values are wanted beside the names, `per` those of the column for each of whose
+    values a figure is wanted. A `most` of 0 ranks all. `otherwise` is what the question asks where `phrase` is no column, but
+    what a row is (“Which country has the most libraries?”).
     """
 
     operation: Operation
@@ -75,6 +79,9 @@ class Ask:
     unit: str = ""
     groups: str = ""
     against: str = ""
+    shown: tuple[str, ...] = ()
+    per: str = ""
+    otherwise: Ask | None = None
 
     @property
     def phrases(self) -> tuple[str, ...]:
@@ -82,7 +89,15 @@ class Ask:
         conditions = (*self.scope, *self.tested)
         others = [value for condition in conditions if condition.relation == "differs" for value in condition.values]
         groups = "" if self.groups in ("above", "below") else self.groups
-        found = [self.phrase, self.against, groups, *(condition.phrase for condition in conditions), *others]
+        found = [
+            self.phrase,
+            self.against,
+            groups,
+            self.per,
+            *self.shown,
+            *(condition.phrase for condition in conditions),
+            *others,
+        ]
         return tuple(dict.fromkeys(phrase for phrase in found if phrase))
 
 

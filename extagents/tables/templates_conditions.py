@@ -206,7 +206,7 @@ _OPENING = re.compile(
 
 _VERB = re.compile(
     r"\b(?:founded|established|incorporated|born|created|built|published|released|opened|launc"
-    r"hed|formed|filed|employing|earning)\b(?=\s*$)",
+    r"hed|formed|filed|installed|hired|employing|earning|costs?|costing)\b(?=\s*$)",
     re.IGNORECASE,
 )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
-from extagents.tables.templates_ask import Ask, Operation, number
+from extagents.tables.templates_ask import Ask, Condition, Operation, number
 from extagents.tables.templates_compared import HIGHER, LOWER, changed, compared
 from extagents.tables.templates_conditions import (
     COUNT,
@@ -18,14 +18,16 @@ from extagents.tables.templates_conditions import (
     scope_of,
     split_scope,
 )
+from extagents.tables.templates_each import each
+from extagents.tables.templates_words import stem
 
 _MORE_WORDS = (
-    r"highest|largest|biggest|greatest|most|longest|tallest|oldest|latest|newest|most recent|m"
+    r"most expensive|most recently|most recent|highest|largest|biggest|greatest|most|longest|tallest|oldest|latest|newest|most recent|m"
     r"ost recently|deepest|heaviest|fastest|best|top|maximum|max|"
     r"broadest|widest|richest|priciest|most expensive|youngest|last|farthest|strongest"
 )
 _LESS_WORDS = (
-    r"lowest|smallest|least|fewest|shortest|earliest|first|shallowest|lightest|slowest|worst|b"
+    r"least expensive|lowest|smallest|least|fewest|shortest|earliest|first|shallowest|lightest|slowest|worst|b"
     r"ottom|minimum|min|narrowest|poorest"
     r"|cheapest|least expensive|weakest"
 )
@@ -85,7 +87,7 @@ def parse(question: str) -> Ask | None:
         unit = match["unit"] or match["plain"] or ""
         text = text[: match.start()] + text[match.end() :]
     text = _COLLECTION.sub("", " ".join(text.split())).strip(" .?!")
-    for form in (changed, compared, _counted, _shared, _computed, _ranked, _listed, _asked_yes, _looked_up):
+    for form in (changed, compared, each, each, _counted, _shared, _computed, _ranked, _listed, _asked_yes, _looked_up):
         found = form(text)
         if found is not None:
             return replace(found, digits=digits, unit=unit)
@@ -122,6 +124,8 @@ def _counted(text: str) -> Ask | None:
         if named is not None and re.match(r"(?:the\s+)?[A-Z0-9]", named["name"]):
             return Ask("value", phrase=f"number of {noun}", names=(bare(named["name"]),))
     scope, tested, entity = clauses(noun, clause)
+    if doing := _DOING.match(body):
+        return Ask("count", entity=entity_of(doing["noun"]), scope=(Condition("", "is", (bare(doing["value"]),)),))
     return Ask("count", entity=entity or scope_of(outer)[1], scope=(*scope_of(outer)[0], *scope, *tested))
 
 
@@ -199,7 +203,9 @@ def _computed(text: str) -> Ask | None:
     if named := re.match(r"(?P<phrase>.+?)\s+of\s+(?P<one>[A-Z][^,]*?)(?:,\s*[A-Z][^,]*?)*,?\s+and\s+(?P<last>[A-Z].*)$", body):
         names = re.split(r",\s*(?:and\s+)?|\s+and\s+", body[named.start("one") :])
         return Ask(operation, phrase=bare(named["phrase"]), names=tuple(bare(name) for name in names if name))
-    return None
+    if re.search(r"\bof\s+(?:the\s+)?[A-Z][a-z]", body) or "'s" in body:
+        return None
+    return Ask(operation, phrase=bare(body))
 
 
 def over_split(body: str) -> list[tuple[str, str]]:
@@ -286,7 +292,24 @@ def _ranked(text: str) -> Ask | None:
         return None
     if grouped := _grouping_count(before, phrase, entity):
         return Ask(operation, entity=entity, groups=grouped, scope=scope, most=most)
-    return Ask(operation, entity=entity, phrase=phrase, scope=scope, most=most) if phrase else None
+    if not phrase:
+        return None
+    if hint and not entity:  # “the oldest library”: of the libraries the one founded first
+        of_rows = Ask(operation, entity=entity_of(phrase), phrase=hint, scope=scope, most=most)
+        return Ask(operation, phrase=phrase, scope=scope, most=most, otherwise=of_rows)
+    counted = re.sub(r"^number of\s+", "", phrase, flags=re.IGNORECASE)
+    grouped = re.fullmatch(r"(?:highest|largest|most|fewest|smallest|lowest|least|greatest)", word) is not None and not hint
+    as_groups = (
+        Ask(
+            operation,
+            entity=" ".join([*counted.lower().split()[:-1], stem(counted.lower().split()[-1])]),
+            groups=entity,
+            scope=scope,
+        )
+        if grouped and counted and entity and "|" not in entity and most == 1
+        else None
+    )
+    return Ask(operation, entity=entity, phrase=phrase, scope=scope, most=most, otherwise=as_groups)
 
 
 def _trim_asking(text: str) -> str:
@@ -329,6 +352,13 @@ def _inside_quotes(text: str, at: int) -> bool:
     return text[:at].count('"') % 2 == 1 or text[:at].count("“") > text[:at].count("”")
 
 
+_DOING = re.compile(
+    r"^(?P<noun>[a-z-]+(?:\s[a-z-]+)?s|people|staff)\s+(?:that\s+|who\s+)?(?P<verb>(?!(?:in|at|of|by|with|from|on|for|to|is|are|was|were|and|or)\b)[a-z]+(?<!ed))\s+"
+    r"(?:(?:in|at|for|on|from|under|as|with)\s+)?(?:the\s+)?(?P<value>[A-Z0-9][\w&.+ -]*)$"
+)
+"""“employees speak Chinese”, “servers run Ubuntu”: a value of whatever column has it."""
+
+
 def _listed(text: str) -> Ask | None:
     outer, rest = split_scope(text)
     match = re.match(
@@ -347,6 +377,8 @@ def _listed(text: str) -> Ask | None:
         return None
     scope, tested, entity = clauses(noun, clause)
     every = (*scope_of(outer)[0], *scope, *tested)
+    if doing := _DOING.match(body):
+        return Ask("list", entity=entity_of(doing["noun"]), scope=(Condition("", "is", (bare(doing["value"]),)),))
     return Ask("list", entity=entity or scope_of(outer)[1], scope=every) if every else None
 
 

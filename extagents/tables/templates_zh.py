@@ -6,10 +6,11 @@ import re
 from dataclasses import replace
 
 from extagents.tables.templates_ask import Ask, Condition, Operation, Relation
+from extagents.tables.templates_zh_each import MEASURE as _MEASURE
+from extagents.tables.templates_zh_each import each, in_order
 
 _NUMERALS = {char: value for value, char in enumerate("零一二三四五六七八九十")} | {"两": 2, "几": 1}
 _COUNT = r"(?:\d{1,3}|[一二两三四五六七八九十])"
-_MEASURE = r"(?:家|个|位|名|所|座|份|篇|款|条|项|只|支|种|艘|部|本|辆|台|件|人)"
 _AMOUNT = (
     r"[$€£¥￥]?[-−]?(?:\d(?:[\d,，]*\d)?+(?:\.\d+)?+|[一二两三四五六七八九十百千]+)\s*(?:%|％)?(?:万亿|百万|千万|亿|万"
     r"|千)?(?:美元|欧元|人民币|元|港元|英镑|日元|年\d{1,2}月\d{1,2}日|年\d{1,2}月|平方公里|平方千米|公里|千米|米|公斤|吨|岁|年|人|名员工"
@@ -106,6 +107,8 @@ def parse(question: str) -> Ask | None:
     if match := _DIGITS.search(text):
         digits = count_of(match["n"])
         text = text[: match.start()] + text[match.end() :]
+    if ordered := in_order(text):
+        return replace(ordered, digits=digits)
     text = _NOTE.sub("", _SAYING.sub("", text))
     text = _COLLECTION.sub("", text)
     unit = ""
@@ -114,7 +117,7 @@ def parse(question: str) -> Ask | None:
         text = text[: match.start()] + text[match.end() :]
     text = re.sub(r"^(?:请问|请)[，,]?", "", text.strip("，, 。？?"))
     text = re.sub(r"[（(]按绝对值[)）]", "", text)
-    for form in (_changed, _compared, _shared, _counted, _computed, _ranked, _listed, _looked_up):
+    for form in (each, _changed, _compared, _shared, _counted, _computed, _ranked, _listed, _looked_up):
         found = form(text)
         if found is not None:
             return replace(found, digits=digits, unit=unit)
@@ -415,6 +418,11 @@ def _listed(text: str) -> Ask | None:
     body = re.sub(
         r"^(?P<noun>公司|企业|国家|档案|机构|[^，,的]{1,8}?(?:公司|企业|档案|机构|国家))的?(?=[^，,]*(?:超|高于|低于|大于|小于|不|包|"
         r"含|有|位|属|为|是|把|成立|在))",
+        r"\g<noun>，",
+        body,
+    )
+    body = re.sub(
+        r"^(?P<noun>(?:(?!位于|属于|成立|超|高|低|为|是|有|在)[^，,的]){1,8})的(?=[^，,的]*(?:超过|高于|低于|大于|小于|多于|少于|不[低高少多超]|达到|至少|至多))",
         r"\g<noun>，",
         body,
     )
