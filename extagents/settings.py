@@ -33,7 +33,8 @@ class Settings(BaseSettings):
         description="model of every role: extractive | openai:NAME | vllm:NAME | langchain:PROVIDER:NAME",
     )
     models: dict[Role, str] = Field(
-        default_factory=dict, description="a model for single roles (planner, reader, reasoner, memory, single, fusion, writer)"
+        default_factory=dict,
+        description="a model for single roles (planner, reader, reasoner, memory, single, fusion, writer, analyst)",
     )
     base_url: SecretUrl | None = Field(
         default=None, repr=False, description="endpoint of openai: models; else OPENAI_BASE_URL, else OpenAI's own"

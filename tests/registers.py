@@ -132,3 +132,38 @@ def model(**scripts: Any) -> ScriptedModel:
 
     told = {"planner": plan, "analyst": analyst, "reader": reader, "reasoner": reasoner, "fusion": fusion}
     return ScriptedModel({**told, **scripts})
+
+
+def said(body: dict[str, Any]) -> str:
+    """What the model says over HTTP, as JSON, from the prompt's text alone."""
+    schema, text = body["response_format"]["json_schema"]["schema"], body["messages"][1]["content"]
+    asked = next((question for question in STATEMENTS if question in text), "")
+    fields = set(schema["properties"])
+    if "core" in fields:
+        return Plan(core=asked, instructions="", kind="aggregate", answer_type="text", queries=["ship"]).model_dump_json()
+    if fields == {"tables"}:
+        columns = [COLUMNS[STATEMENTS[asked][0]]]
+        table = ProposedTable(entity="ship", documents="registers", columns=columns, whole=[1])
+        return ProposedTables(tables=[table]).model_dump_json()
+    if fields == {"rows"}:
+        return _rows_of(text).model_dump_json()
+    if "sql" in fields:
+        _, statement, form, unit = STATEMENTS[asked]
+        return WrittenSql(sql=statement, form=form, unit=unit).model_dump_json()
+    if "same" in fields:
+        return SameNames(same=[]).model_dump_json()
+    return Verdict(answerable=False, answer="", confidence=0.0, facts=[], queries=[]).model_dump_json()
+
+
+def _rows_of(text: str) -> RowsRead:
+    shard, told = re.split(r"=== text \S+ (?:begins|ends) ===", text)[1:]
+    wanted = re.findall(r"^- `(\w+)`", told, re.MULTILINE)
+    found = []
+    for name, section in re.findall(
+        r"^\[Document: (.*?)(?: \(continued at \d+\))?\]\n(.*?)(?=^\[Document|\Z)", shard, re.M | re.S
+    ):
+        lines = [(column, line) for column in wanted for line in re.findall(rf"^{LABELS[column]}: .*$", section, re.MULTILINE)]
+        cells = [ReportedCell(column=column, value=line.partition(": ")[2], quote=line) for column, line in lines]
+        if cells:
+            found.append(ReportedRow(entity=name, cells=cells))
+    return RowsRead(rows=found)

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+import registers
 import world
 from reliability.faulty_runs import answer, role_of, text_of
 from sentinels import OTHER_KEY, form_in
@@ -91,6 +92,20 @@ async def test_two_nodes_give_the_answer_and_the_reports_that_this_process_gives
     assert len(reads) == 2
     assert min(reads.values()) > 0
     assert sum(reads.values()) == sum(asked.values()) == len(reports)
+
+
+async def test_rows_of_tables_are_read_on_the_nodes_too(ray_nodes: Any, memory_url: str) -> None:
+    corpus, options = registers.corpus(), {"strategy": "fused", "shard_tokens": 600}
+    async with FakeEndpoint(registers.said) as endpoint:
+        async with team(endpoint, memory_url, **options) as away:
+            found = await away.aask(registers.HOW_MANY, over=corpus)
+            reads = executor_of(away).reads
+        async with team(endpoint, "memory://", executor="local", **options) as here:
+            expected = await here.aask(registers.HOW_MANY, over=corpus)
+    assert found.text == expected.text == registers.ANSWERS[registers.HOW_MANY]
+    assert found.table == expected.table
+    assert found.usage == expected.usage
+    assert sum(reads.values()) == found.coverage.shards
 
 
 async def until(happened: Callable[[], bool], *, seconds: float = 40.0) -> None:
