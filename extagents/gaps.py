@@ -59,6 +59,7 @@ def second_look(
     owners = spans[:, 0]
     wanted: dict[int, float] = {}
     found = list(rows)
+    texts = [document.text.casefold() for document in documents]
     for column in columns:
         cells = [cell for row in found for cell in row.cells if cell.column == column.name and cell.trusted]
         known = [(numbers[cell.document], cell.start) for cell in cells if cell.start is not None and cell.document in numbers]
@@ -66,7 +67,7 @@ def second_look(
             continue
         sources = Counter(places.of(document, start) for document, start in known)
         quotes = [cell.quote for cell in cells[:MOST_QUOTES]]
-        scores = _resemblance(corpus, quotes, [row.entity for row in found], places, set(sources))
+        scores = _resemblance(texts, quotes, [row.entity for row in found], places, set(sources))
         silent = np.ones(len(documents), dtype=bool)
         silent[[document for document, _ in known]] = False
         silent[[numbers[name] for row in table.rows if row.values.get(column.name) is not None for name in row.documents]] = (
@@ -84,11 +85,10 @@ def second_look(
 
 
 def _resemblance(
-    corpus: Corpus, quotes: Sequence[str], entities: Sequence[str], places: _Places, sources: set[int]
+    texts: Sequence[str], quotes: Sequence[str], entities: Sequence[str], places: _Places, sources: set[int]
 ) -> npt.NDArray[np.float32]:
     """For each passage the largest share of passages with values among those that hold one of its wordings, 0 to 1."""
-    scores = np.zeros(len(corpus.index.spans), dtype=np.float32)
-    texts = [document.text.casefold() for document in corpus.documents]
+    scores = np.zeros(len(places.keys), dtype=np.float32)
     for wording in _wordings(quotes, entities):
         held: set[int] = set()
         for number, text in enumerate(texts):
