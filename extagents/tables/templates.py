@@ -12,11 +12,11 @@ from extagents.tables.templates_words import LEAST, Fit, stem, tokens, wordings
 from extagents.tabular import NAME, CellValue, Column, ColumnProfile, ResultForm, TableProfile, WrittenSql
 from extagents.text import is_cjk
 
-_LABELS = re.compile(r"“([^”]+)”")
+_LABELS = re.compile(r"“([^”]+)”|(?<!\w)\"([^\"]{1,90})\"")
 _LONGEST_QUESTION = 800  # characters; what the patterns cost grows faster than the text
 _APART = 0.03
 """How much better than the next a column must fit, to be surely meant."""
-_THINGS = frozenset(
+THINGS = frozenset(
     "company firm corporation business country nation profile document report filing entity organisation organization record "
     "entry item row page article file text list fact name thing one place city person product project state annual "
     "公 司 企 业 国 家 文 档 报 告 条 个 名 单 位 机 构".split()
@@ -50,7 +50,7 @@ def ask_of(question: str) -> Ask | None:
 
 def labels_of(column: Column) -> tuple[str, ...]:
     """The labels that a column's description quotes: what the documents call it."""
-    return tuple(_LABELS.findall(column.description))
+    return tuple(dict.fromkeys(one or other for one, other in _LABELS.findall(column.description)))
 
 
 def statement(question: str, tables: Sequence[TableProfile]) -> WrittenSql | None:
@@ -293,7 +293,7 @@ class _Writer:
         """Conditions in the noun itself (“energy companies”). Raises `_Unsure` for words that mean nothing known."""
         noun, _, beyond = entity.partition(" | ")
         told = set(tokens(self.table.schema_.entity)) | set(tokens(self.table.schema_.documents)) | set(tokens(self.table.name))
-        things = _THINGS | told | {token for thing in _THINGS for token in tokens(thing)} | wordings().weak
+        things = THINGS | told | {token for thing in THINGS for token in tokens(thing)} | wordings().weak
         unknown = [
             word
             for word in re.findall(r"[\w&-]+", f"{noun} {beyond}")

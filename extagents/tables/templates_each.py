@@ -48,7 +48,7 @@ _DOWNWARDS = re.compile(
 )
 _PER = re.compile(
     r"^(?P<rest>.+?),?\s+(?:(?:are\s+there\s+)?(?:in|for|of|from|at|within)\s+(?:each|every)|(?:are\s+there\s+)?per|by|grouped\s+by)"
-    r"\s+(?!the\b)(?P<per>[\w-]+(?:\s[\w-]+){0,2}?)(?:\s+(?:are\s+there|exist))?$",
+    r"\s+(?!(?:the|day|week|month|year|hour|minute|second|person|head|capita|unit)\b)(?P<per>[\w-]+(?:\s[\w-]+){0,2}?)(?:\s+(?:are\s+there|exist))?$",
     re.IGNORECASE,
 )
 _PER_HAS = re.compile(

@@ -22,9 +22,8 @@ from extagents.tables.templates_each import each
 from extagents.tables.templates_words import stem
 
 _MORE_WORDS = (
-    r"most expensive|most recently|most recent|highest|largest|biggest|greatest|most|longest|tallest|oldest|latest|newest|most recent|m"
-    r"ost recently|deepest|heaviest|fastest|best|top|maximum|max|"
-    r"broadest|widest|richest|priciest|most expensive|youngest|last|farthest|strongest"
+    r"most expensive|most recently|most recent|highest|largest|biggest|greatest|most|longest|tallest|oldest|latest|newest"
+    r"|deepest|heaviest|fastest|best|top|maximum|max|broadest|widest|richest|priciest|youngest|last|farthest|strongest"
 )
 _LESS_WORDS = (
     r"least expensive|lowest|smallest|least|fewest|shortest|earliest|first|shallowest|lightest|slowest|worst|b"
@@ -203,8 +202,10 @@ def _computed(text: str) -> Ask | None:
     if named := re.match(r"(?P<phrase>.+?)\s+of\s+(?P<one>[A-Z][^,]*?)(?:,\s*[A-Z][^,]*?)*,?\s+and\s+(?P<last>[A-Z].*)$", body):
         names = re.split(r",\s*(?:and\s+)?|\s+and\s+", body[named.start("one") :])
         return Ask(operation, phrase=bare(named["phrase"]), names=tuple(bare(name) for name in names if name))
-    if re.search(r"\bof\s+(?:the\s+)?[A-Z][a-z]", body) or "'s" in body:
-        return None
+    if re.search(r"\b(?:of|at|in|for)\s+(?:the\s+)?[A-Z][a-z]|(?:19|20)\d\d|'s\b", body) or (
+        operation == "sum" and not re.match(r"number\b", body)
+    ):
+        return None  # “the total assets” of one balance sheet are no sum over rows
     return Ask(operation, phrase=bare(body))
 
 

@@ -7,7 +7,7 @@ import re
 from extagents.tables.templates_ask import Ask, Condition, Operation
 
 MEASURE = r"(?:家|个|位|名|所|座|份|篇|款|条|项|只|支|种|艘|部|本|辆|台|件|人)"
-_SHOW = r"(?:请)?(?:列出|给出|列举|写出|说出|显示|展示)"
+_SHOW = r"(?:请)?(?:列出|给出|列举|显示|展示)"
 _EACH = rf"(?:各(?:个|家|位|座|台)?|每一?{MEASURE}?)"
 _ALL = rf"(?:{_EACH}|所有的?|全部的?|这些)"
 _ASKING = r"(?:各|分别|各自)?(?:是|为|有)(?:多少|什么|谁|几何|几|哪里|哪些|哪一?年|何时)(?:人|年|钱|元|家|个)?"

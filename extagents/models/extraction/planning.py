@@ -66,7 +66,7 @@ def plan(inputs: PlannerInput) -> Plan:
     instructions = " ".join(part for part in (inputs.instructions.strip(), form) if part)
     kind = kind_of(core)
     ask = ask_of(core) if kind == "aggregate" else None
-    queries = _queries(core) if ask is None else list(dict.fromkeys([*ask.phrases, core]))[:_MOST_QUERIES]
+    queries = _queries(core) if ask is None else list(dict.fromkeys([*ask.phrases, *_queries(core)]))[:_MOST_QUERIES]
     return Plan(core=core, instructions=instructions, kind=kind, answer_type=answer_type, queries=queries)
 
 
@@ -108,8 +108,14 @@ def _over_many(ask: Ask, core: str) -> bool:
         return True
     if _COLLECTION.search(core) and not ask.names:
         return True
+    if ask.otherwise is not None and ask.operation == "value":
+        return True  # “江河省有多少家图书馆”
     if ask.operation in ("value", "higher", "lower") or ask.names:
         return False
+    if ask.shown or ask.per or ask.most == 0:
+        return True
+    if _of_rows(ask, core):
+        return True
     conditions = (*ask.scope, *ask.tested)
     if any(
         condition.relation in ("above", "at_least", "below", "at_most", "between", "told", "untold") for condition in conditions
@@ -133,6 +139,39 @@ def _over_many(ask: Ask, core: str) -> bool:
     return (
         named
         and re.search(r"\bof the\b|\bin this collection\b|^\W*(?:list|name) (?:all|every)", core, re.IGNORECASE) is not None
+    )
+
+
+_NAMED = re.compile(r"\b[A-Z][a-z]|[\"“《「]|(?:19|20)\d\d")
+_THERE = re.compile(
+    r"\W*(?:how many [a-z-]+(?: [a-z-]+)? (?:are there|do we have)"
+    r"|(?:list|show|name)(?: me)? (?:all|every)(?: of)?(?: the)? [a-z-]+(?: [a-z-]+)?)\W*",
+    re.IGNORECASE,
+)
+_HOLDING = re.compile(
+    r"\W*(?:(?:list|show)(?: me)? all(?: the)?|which|how many)(?: of the)? [a-z-]+(?: [a-z-]+)?s"
+    r" (?!(?:do|does|did|was|has|had)\b)[a-z]+(?: (?:in|from|at|the|for|on|with)){0,2}"
+    r" [\w&.+-]+(?: [\w&.+-]+)?\W*",
+    re.IGNORECASE,
+)
+_FIRST = re.compile(r"\W*(?:which|who|what)\b(?:\s+[\w%-]+){2,8}\W*", re.IGNORECASE)
+_ROWS_ZH = re.compile(
+    r"(?:一共|总共|共)?有(?:多少|几)[^\s，,的由被]{2,9}|哪[^，,的由被]{1,8}的[^，,的]{1,10}最[多少高低大小长短早晚].{0,4}"
+    r"|[^，,的由被]{1,10}最[多少高低大小长短早晚贵]的[^，,的由被]{0,10}是(?:谁|哪.{0,6})|平均[^，,的]{1,10}(?:是|为|有)多少"
+)
+
+
+def _of_rows(ask: Ask, core: str) -> bool:
+    """Whether a short, plain question that names nobody asks how many rows there are, what their mean is, or which is first."""
+    if _chinese(core):
+        return _ROWS_ZH.fullmatch(core.strip("？?。 ")) is not None
+    beyond = re.sub(r"^\W*\w+", "", core)
+    if ask.operation in ("count", "list"):
+        return _THERE.fullmatch(core) is not None or _HOLDING.fullmatch(core) is not None
+    if _NAMED.search(beyond):
+        return False
+    return ask.operation in ("average", "median", "sum") or (
+        ask.operation in ("most", "least") and _FIRST.fullmatch(core) is not None and not _NESTED.search(core)
     )
 
 

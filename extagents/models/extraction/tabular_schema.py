@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from extagents.models.extraction.tabular_lines import Field, fields
 from extagents.models.extraction.tabular_values import figure_of, looks_dated, looks_listed, unit_beside
-from extagents.tables.templates import ask_of, labels_of
+from extagents.tables.templates import THINGS, ask_of, labels_of
 from extagents.tables.templates_ask import Ask
 from extagents.tables.templates_words import LEAST, Fit, plain, tokens, wordings, years
 from extagents.tabular import Column, ColumnType, ProposedTable, ProposedTables, TableSchema
@@ -41,33 +41,37 @@ def propose(inputs: SchemaInput) -> ProposedTables:
             _take(labels, found, section.document)
             if found.key:
                 keys[found.key] += 1
-    fit = Fit.of(list(labels))
-    existing = max(inputs.existing, key=lambda table: len(table.columns), default=None)
+    asks = [ask_of(question) for question in inputs.questions]
+    nouns = Counter(noun for ask in asks if ask is not None and (noun := ask.entity.partition(" | ")[0]))
+    existing = _existing(inputs.existing, nouns)
+    sample = _Sample(labels, Fit.of(list(labels)), existing, inputs.sample)
     columns: dict[str, Column] = {}
     whole: list[int] = []
     partly: list[int] = []
     filters: list[str] = []
-    nouns: Counter[str] = Counter()
-    for number, question in enumerate(inputs.questions, start=1):
-        ask = ask_of(question)
+    nouns = Counter()
+    for number, (question, ask) in enumerate(zip(inputs.questions, asks, strict=True), start=1):
+        ways = [] if ask is None else [ask] if ask.otherwise is None else [ask, ask.otherwise]
+        needed: list[Column] = []
+        for way in ways:
+            ask, (needed, complete) = way, sample.needed(way, columns)
+            if complete and needed:
+                whole.append(number)
+                break
+        else:
+            if ways:
+                partly += [number] if needed else []
+                ask = ways[0]
+            needed = needed + [column for column in sample.named(question) if column.name not in {c.name for c in needed}]
+        columns |= {column.name: column for column in needed if column.name not in columns}
         if ask is None:
             continue
-        found_all = True
-        for phrase in ask.phrases:
-            column = _known(phrase, existing) or _known_here(phrase, columns, labels, fit) or _column(phrase, ask, labels, fit)
-            if column is None:
-                found_all = False
-                continue
-            columns.setdefault(column.name, column)
-        for condition in ask.scope:
-            for value in condition.values if condition.relation == "is" or not condition.phrase else ():
-                if (column := _valued(value, labels)) is not None:
-                    columns.setdefault(column.name, column)
-            filters.append(" ".join(part for part in (condition.phrase, condition.relation, *condition.values) if part))
+        filters += [
+            " ".join(part for part in (condition.phrase, condition.relation, *condition.values) if part)
+            for condition in ask.scope
+        ]
         if noun := ask.entity.partition(" | ")[0]:
-            nouns[noun] += 1
-        if ask.phrases or ask.scope:
-            (whole if found_all else partly).append(number)
+            nouns[sample.noun(noun)] += 1
     if not columns:
         return ProposedTables(tables=[])
     entity = existing.entity if existing is not None else _entity(nouns, keys, inputs.questions)
@@ -85,6 +89,147 @@ def propose(inputs: SchemaInput) -> ProposedTables:
             )
         ]
     )
+
+
+def _existing(tables: Sequence[TableSchema], nouns: Counter[str]) -> TableSchema | None:
+    """The table that is to be added to: the widest whose rows are what the questions speak of."""
+    asked = set(tokens(nouns.most_common(1)[0][0])) if nouns else set()
+
+    def fits(table: TableSchema) -> bool:
+        return not asked or asked <= _GENERIC or bool(asked & set(tokens(table.entity)))
+
+    return max((table for table in tables if fits(table)), key=lambda table: len(table.columns), default=None)
+
+
+_GENERIC = THINGS | {token for thing in THINGS for token in tokens(thing)}
+_ALIKE_SHARE = 0.8  # of documents that hold a label, from which they are all of one kind
+
+
+@dataclass(frozen=True, slots=True)
+class _Sample:
+    """What columns are looked for in: the labels of the sample, and the table that is there already."""
+
+    labels: dict[str, _Label]
+    fit: Fit
+    existing: TableSchema | None
+    text: ShardText
+
+    def needed(self, ask: Ask, taken: dict[str, Column]) -> tuple[list[Column], bool]:
+        """The columns that a question needs, as far as they are found, and whether those are all."""
+        found: list[Column] = []
+        complete = True
+        for phrase in ask.phrases:
+            column = self.column(phrase, ask, taken)
+            if column is None and any(c.phrase == phrase and c.relation in ("is", "lacks") for c in (*ask.scope, *ask.tested)):
+                column = self._holder(phrase)
+            if column is None:
+                complete = False
+            else:
+                found.append(column)
+        for condition in (*ask.scope, *ask.tested):
+            for value in condition.values if condition.relation == "is" or not condition.phrase else ():
+                if (column := self._holder(value)) is None:
+                    complete = False
+                else:
+                    found.append(column)
+        noun = ask.entity.partition(" | ")[0]
+        if (told := self._told_before(noun)) and (column := self._holder(told)) is not None:
+            found.append(column)
+        if (
+            ask.operation in ("count", "most", "least")
+            and (ask.per or ask.groups)
+            and not ask.phrase
+            and not self.rows_are(noun)
+        ):
+            complete = False
+        if not found and complete and ask.operation in ("count", "list") and self.rows_are(noun, plainly=True):
+            found = self._common()
+        return found, complete
+
+    def column(self, phrase: str, ask: Ask, taken: dict[str, Column]) -> Column | None:
+        """The column that a phrase means: of the table, of another question of this call, or under labels of the sample."""
+        if (known := _known(phrase, self.existing)) is not None:
+            return known
+        chosen = _best(phrase, self.labels, self.fit)
+        column = _column(phrase, ask, chosen) if chosen else _unseen(phrase, ask, self.labels)
+        if column is None or not chosen:
+            return column
+        quoted = {plain(label) for label in labels_of(column)}
+        others = [*(self.existing.columns if self.existing is not None else ()), *taken.values()]
+        same = (other for other in others if quoted & {plain(label) for label in labels_of(other)})
+        return next((other for other in same if other.type == column.type or "text" in (column.type,)), column)
+
+    def named(self, question: str) -> list[Column]:
+        """The columns whose labels the question names, whatever it asks of them."""
+        asked = set(tokens(question))
+        found: dict[frozenset[str], _Label] = {}
+        documents = len({section.document for section in self.text.sections})
+        for label in self.labels.values():
+            core = _core(label.text, label.text)
+            if (
+                core
+                and core <= asked
+                and label.values
+                and len(label.documents) >= min(2, documents)
+                and plain(label.text) not in _NAMES
+            ):
+                if core not in found or len(label.documents) > len(found[core].documents):
+                    found[core] = label
+        columns = [self.column(label.text, Ask("list", shown=(label.text,)), {}) for label in found.values()]
+        return [column for column in columns if column is not None]
+
+    def noun(self, told: str) -> str:
+        """What a row is called: the words of a question without a value before them (“kitchen products”)."""
+        before = self._told_before(told)
+        return told[len(before) :].strip() if before and self._holder(before) is not None else told
+
+    def rows_are(self, noun: str, *, plainly: bool = False) -> bool:
+        """Whether the documents surely are of what the question counts: they say the word, or the table's rows are called so.
+
+        `plainly`: also where all are of one kind and none of their labels speaks of the word.
+        """
+        words = set(tokens(noun))
+        if (
+            not words
+            or words <= _GENERIC
+            or (self.existing is not None and words <= set(tokens(self.existing.entity)) | _GENERIC)
+        ):
+            return True
+        told: dict[str, set[str]] = {}
+        for section in self.text.sections:
+            told.setdefault(section.document, set()).update(tokens(f"{section.document} {section.title} {section.text[:3000]}"))
+        saying = sum(words <= said for said in told.values())
+        labelled = any(words & set(tokens(label.text)) for label in self.labels.values() if plain(label.text) not in _NAMES)
+        if 2 * saying >= len(told) and not labelled:
+            return True
+        shared = sum(len(label.documents) >= _ALIKE_SHARE * len(told) for label in self.labels.values())
+        return plainly and not labelled and len(told) > 2 and shared > 1
+
+    def _told_before(self, noun: str) -> str:
+        """The words before the last one of a noun: mostly a value (“kitchen products”)."""
+        words = noun.split()
+        return " ".join(words[:-1]) if len(words) > 1 and words[0].isascii() else ""
+
+    def _holder(self, value: str) -> Column | None:
+        column = _valued(value, self.labels)
+        if column is None:
+            return None
+        others = self.existing.columns if self.existing is not None else ()
+        return next((other for other in others if set(labels_of(column)) & set(labels_of(other))), column)
+
+    def _common(self) -> list[Column]:
+        """A column that tells rows apart from other text: the label that most documents hold."""
+        if self.existing is not None:
+            return list(self.existing.columns[:1])
+        usual = sorted(
+            (label for label in self.labels.values() if label.values and plain(label.text) not in _NAMES | wordings().dates),
+            key=lambda label: -len(label.documents),
+        )
+        column = self.column(usual[0].text, Ask("list", shown=(usual[0].text,)), {}) if usual else None
+        return [] if column is None else [column]
+
+
+_NAMES = wordings().names
 
 
 def _take(labels: dict[str, _Label], found: Field, document: str) -> None:
@@ -110,15 +255,6 @@ def _known(phrase: str, table: TableSchema | None) -> Column | None:
 
 def _all_tokens(column: Column) -> set[str]:
     return {token for text in (column.name, column.unit, *labels_of(column)) for token in tokens(text)} | wordings().weak
-
-
-def _known_here(phrase: str, columns: dict[str, Column], labels: dict[str, _Label], fit: Fit) -> Column | None:
-    """The column that another question of the same call already asked for, under the same label."""
-    best = _best(phrase, labels, fit)
-    if not best:
-        return None
-    told = {_told(label.text, years(phrase)) for label in best}
-    return next((column for column in columns.values() if told & set(labels_of(column))), None)
 
 
 def _best(phrase: str, labels: dict[str, _Label], fit: Fit) -> list[_Label]:
@@ -184,10 +320,7 @@ def _told(label: str, asked: frozenset[str]) -> str:
     return " ".join([_without_years(label), *sorted(asked)])
 
 
-def _column(phrase: str, ask: Ask, labels: dict[str, _Label], fit: Fit) -> Column | None:
-    chosen = _best(phrase, labels, fit)
-    if not chosen:
-        return _unseen(phrase, ask, labels)
+def _column(phrase: str, ask: Ask, chosen: Sequence[_Label]) -> Column:
     asked = years(phrase)
     texts = list(dict.fromkeys(_told(label.text, asked) for label in chosen))
     values = [value for label in chosen for value in label.values]
@@ -236,16 +369,27 @@ def _unseen(phrase: str, ask: Ask, labels: dict[str, _Label]) -> Column | None:
 
 
 def _valued(value: str, labels: dict[str, _Label]) -> Column | None:
-    """The column of the one label under which the sample has this very value."""
-    holders = [
-        label
-        for label in labels.values()
-        if any(seen.lower().strip(" .") == value.lower() for seen in label.values) and plain(label.text) not in wordings().names
-    ]
+    """The column of the one label under which the sample has this very value, alone or in a list.
+
+    Words of the label may stand behind it: “上海机房” is “上海” under “机房”.
+    """
+    wanted = value.lower().strip()
+    holders: dict[str, ColumnType] = {}
+    for label in labels.values():
+        if plain(label.text) in wordings().names:
+            continue
+        own = set(tokens(label.text))
+        for seen in label.values:
+            whole = seen.lower().strip(" .")
+            entries = [entry.strip() for entry in re.split(r"[;,；，、]", whole)]
+            if wanted == whole or (whole and wanted.startswith(whole) and set(tokens(wanted[len(whole) :])) <= own):
+                holders.setdefault(label.text, "text")
+            elif len(entries) > 1 and wanted in entries:
+                holders[label.text] = "list"
     if len(holders) != 1:
         return None
-    label = holders[0].text
-    return Column(name=_slug(label, frozenset()), type="text", description=f"the value under the label “{label}”")
+    ((label_text, kind),) = holders.items()
+    return Column(name=_slug(label_text, frozenset()), type=kind, description=f"the value under the label “{label_text}”")
 
 
 def _type(values: Sequence[str], *, listed: bool, figures: bool, exact: bool) -> ColumnType:
@@ -280,16 +424,11 @@ def _unit(values: Sequence[str], told: Sequence[str]) -> str:
 
 
 def _slug(phrase: str, asked: frozenset[str]) -> str:
-    """A column's name in English letters, made from the question's words, so that it is the same whatever the sample is."""
-    chinese = any(is_cjk(char) for char in phrase)
-    words = (
-        [token.lstrip("§") for token in tokens(phrase) if token.startswith("§") or token.isascii()]
-        if chinese
-        else re.findall(r"[a-z0-9]+", phrase.lower())
-    )
-    if chinese:
-        words = words or ["column", *(f"{ord(char):x}" for char in phrase if is_cjk(char))][:5]
+    """A column's name in snake_case, in the letters of its language, made from the question's words, so that it is the same whatever the sample is."""
+    if any(is_cjk(char) for char in phrase):
+        words = re.findall(r"[^\W_]+", re.sub(r"[（(][^()（）]*[)）]|的", " ", phrase).lower())
     else:
+        words = re.findall(r"[a-z0-9]+", phrase.lower())
         words = [word for word in words if word not in _SMALL] or words
     words += [year for year in sorted(asked) if year not in words]
     slug = "_".join(words)[:60].strip("_") or "value"

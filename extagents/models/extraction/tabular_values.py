@@ -7,7 +7,7 @@ from functools import lru_cache
 
 from extagents.tabular import Column
 
-_SCALE = r"(?:thousand|million|billion|trillion|mn|bn|mln|bln|tn|k|m|b|万亿|百万|千万|亿|万|千)"
+_SCALE = r"(?:thousand|million|billion|trillion|mn|bn|mln|bln|tn|k|m|b|万亿|百万|千万|亿|万|千)(?![²³/])"
 _CURRENCY = r"(?:US\$|HK\$|A\$|C\$|RMB|USD|EUR|GBP|CNY|JPY|CHF|HKD|INR|KRW|[$€£¥￥₹₩])"
 _NUMBER = r"(?:\d{1,3}(?:[,，  '’]\d{3})+|\d+(?:[.,]\d{3}){2,}|\d+)(?:[.,]\d+)?"
 _FIGURE = re.compile(
