@@ -115,7 +115,7 @@ def agree(
         schema = _voted(group, known[1] if known else None)
         if not schema.columns:
             continue
-        name = known[0] if known else _free(slug(schema.entity) or "rows", names)
+        name = known[0] if known else _free(slug(schema.entity) or "records", names)
         names.append(name)
         agreed.append(
             Agreed(
