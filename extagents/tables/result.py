@@ -47,6 +47,7 @@ _ASKS_VALUES = re.compile(
 _AGGREGATE = re.compile(
     r"\b(?:avg|mean|median|stddev\w*|var\w*|quantile\w*|corr|geomean|sqrt|ln|log\w*|exp)\s*\(|/", re.IGNORECASE
 )
+_UNIT_CHANGE = re.compile(r"/\s*1(?:0+|e\d+)(?:\.0*)?(?![\w.])", re.IGNORECASE)  # no quotient of two values
 _HUNDRED = re.compile(r"\b100(?:\.0*)?\b")
 _SHARE = re.compile(
     r"\b(?:avg|mean)\s*\(\s*(?:\(\s*)?(?:case\b|cast\s*\(|if\s*\()|::\s*(?:int|double|float|bool)", re.IGNORECASE
@@ -273,7 +274,7 @@ class _Writer:
     def _without_noise(self, value: float) -> float:
         """A value of the tables as it is; a computed one with four figures that count, and two decimals at least."""
         short = float(f"{value:.12g}")
-        if round(short, 4) == short and not _AGGREGATE.search(self._sql):
+        if round(short, 4) == short and not _AGGREGATE.search(_UNIT_CHANGE.sub("", self._sql)):
             return short
         if not value or any(value == held for table in self._tables for row in table.rows for held in row.values.values()):
             return short

@@ -96,6 +96,9 @@ def test_a_computed_number_has_no_noise_and_one_of_the_tables_all_its_digits() -
     assert answered(third, "number", sql="SELECT avg(area) FROM country") == "13.33"
     assert answered(brought([(0.012345678,)], "DOUBLE"), "number", sql="SELECT a/b FROM country") == "0.01235"
     assert answered(brought([(1284000.0,)], "DOUBLE"), "number", sql="SELECT area FROM country") == "1,284,000"
+    # Another unit is the same figure with all its digits; a quotient of two values is not.
+    assert answered(brought([(44.188,)], "DOUBLE"), "number", sql="SELECT abs(a - b) / 100.0 AS d FROM t") == "44.188"
+    assert answered(brought([(44.188,)], "DOUBLE"), "number", sql="SELECT a / 100.5 FROM t") == "44.19"
 
 
 def test_a_column_that_holds_years_is_told_without_thousands() -> None:
