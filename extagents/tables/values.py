@@ -15,9 +15,9 @@ from extagents.tables.values_amounts import Amount, amounts
 from extagents.tables.values_dates import date_of
 from extagents.tables.values_dates import first_day as first_day
 from extagents.tables.values_lists import items_of
-from extagents.tables.values_numbers import chosen, in_column, stems
+from extagents.tables.values_numbers import chosen, in_column
 from extagents.tables.values_texts import class_of, folded_words, plain, says_none, says_nothing, yes_or_no
-from extagents.tables.values_units import unit_of
+from extagents.tables.values_units import stems, wanted
 from extagents.tabular import CellValue, Column
 
 _LONGEST = 4_000  # characters of a cell that are read; no value is longer
@@ -92,7 +92,7 @@ def _number(raw: str, unit: str, name: str) -> int | float | None:
         return 0
     if says_none(text):
         return 0 if text in ("零", "zero", "Zero") else None
-    want = unit_of(unit)
+    want = wanted(unit, name)
     yearly = years_column(unit, name)
     if yearly or (want.kind == "none" and _ONLY_YEAR.fullmatch(text)):
         dated = date_of(text)

@@ -8,22 +8,8 @@ from decimal import Decimal
 
 from extagents.tables.values_dates import without_dates
 from extagents.tables.values_digits import folded, read_digits
-from extagents.tables.values_spellings import LETTER_SCALES, SCALES
-from extagents.tables.values_units import (
-    INCH_AT,
-    MEASURE_AT,
-    MONEY_AT,
-    MONEY_BEFORE,
-    NO_UNIT,
-    ONE,
-    SCALE_AT,
-    Unit,
-    converted,
-    known_code,
-    measured,
-    money,
-    per_size,
-)
+from extagents.tables.values_tails import label_letter, tail_of
+from extagents.tables.values_units import MONEY_BEFORE, NO_UNIT, ONE, Unit, converted, known_code, money
 from extagents.tables.values_words import SLASH, fraction, with_digits
 
 
@@ -68,16 +54,15 @@ _BLOB = re.compile(
     r"|(?P<spaced>\d{1,3}(?:\s\d{3})+)(?P<tail>[.,]\d+)?(?![\d.,]*\d)"
     r"|(?P<digits>\.?\d+(?:[.,']\d+)*)"
 )
+_MOST = 400  # numbers of a text that are read; a quote has fewer
 _EUROPEAN = re.compile(r"\d{1,3}(?:\.\d{3}){2,}(?!\d)|\d{1,3}(?:\.\d{3})+,\d")
 _LEFT_WORD = re.compile(r"[A-Za-z_]+\.?$")
+# Chinese words that end so tell a value; a dash behind another letter is part of a name (晨光-59型) or of a range.
+_TELLS = "约为是达计共得录了率额润利值速益幅差入"
 _MINUS = re.compile(
-    r"(?:^|(?<=[\s(:=,;|约为]))-$|(?:^|(?<=[(:=,;|约为])|(?<=[^\w\s%)])\s)-\s$|(?:\b(?:minus|negative)|负|零下)\s*$",
+    rf"(?:^|(?<=[\s(\[:=,;|*\"'“‘「{_TELLS}]))-$|(?:^|(?<=[(:=,;|约为])|(?<=[^\w\s%)])\s)-\s$|(?:\b(?:minus|negative)|负|零下)\s*$",
     re.IGNORECASE,
 )
-_MORE = re.compile(r"\s*(?:多|余|来|几)?\s*")
-_LETTER = re.compile(r"(?P<letter>mm|MM|[kKmMbBtT])(?![A-Za-z/\d^])")
-_OF = re.compile(r"of\s+")
-_PER = re.compile(r"\s*(?:/|\bper\b|每)\s*")
 _CUE = re.compile(
     r"(?:\b(?:in|since|during|by|of|from|until|est|year|for|before|after|FY|fiscal)\.?|[（(/])\s*$", re.IGNORECASE
 )
@@ -91,14 +76,9 @@ _MOVED = re.compile(
 _SMALL_FRACTION = re.compile(r"(?<![\d/.,])(1(?=/[234])|2(?=/3)|3(?=/4))/([234])(?![\d/.,])")
 _SHARE = re.compile(r"(?<![\d/.,:-])(\d{1,3})\s?(?:/|\s(?:in|out of)\s)\s?(\d{1,3})(?![\d/.,:%])")
 _FEET = re.compile(r"(?<![\d.,'])(\d{1,2})'\s?(\d{1,2})(?![\d'.])(?:\"|'')?")
-_NEXT_NUMBER = re.compile(r"(?<![一-鿿])\s?\(?\d")  # 2019 $5,686: the currency is the next number's
 _CLOCK = re.compile(r"\d:\d|:\d+:")
 _BETWEEN = re.compile(r"(?:\bbetween|介于|在)\s*\S{0,4}\s*$", re.IGNORECASE)
 _SUMMED = re.compile(r"\s*(?:,|\band\b|零|又)?\s*$", re.IGNORECASE)
-_WORD_AT = re.compile(
-    r"[\s-]?(?P<word>[A-Za-z][A-Za-z'()]*(?:[\s-](?!(?:in|and|to|or|of|as|at|by|for|from|since|the|which|who|that|with)\b)[A-Za-z][A-Za-z'()]*){0,2})"
-    r"|\s?(?P<han>(?![至到或和与及约在为是，、])[一-鿿](?:(?![至到或和与及约在为是])[一-鿿]){0,3})"
-)
 
 
 def amounts(text: str, want: Unit = NO_UNIT, *, years: bool = False) -> list[Amount]:
@@ -113,7 +93,7 @@ def amounts(text: str, want: Unit = NO_UNIT, *, years: bool = False) -> list[Amo
     european = _EUROPEAN.search(text) is not None
     found: list[Amount] = []
     position = 0
-    while True:
+    for _ in range(_MOST):
         match = _BLOB.search(text, position)
         if match is None:
             break
@@ -171,7 +151,9 @@ def _amount(text: str, match: re.Match[str], want: Unit, *, european: bool) -> A
         return None  # COVID-19
     minus = _MINUS.search(text, max(0, before - 12), before) is not None
     minus = minus or (coin is not None and text[before:start].rstrip().endswith("-"))
-    scale, unit, tail, spelled = _tail(text, end, want, money=coin is not None)
+    scale, unit, tail, spelled = tail_of(text, end, want, money=coin is not None)
+    if scale == 1 and coin is None and unit.kind in ("none", "word") and label_letter(text, end, want):
+        return None  # 12b, 4B: the letter is no scale here, and no unit
     yearly = (
         unit.kind in ("none", "word") and coin is None and scale == 1 and plain == int(plain)
         and 1500 <= plain <= 2100 and match[0].isdigit()
@@ -182,7 +164,7 @@ def _amount(text: str, match: re.Match[str], want: Unit, *, european: bool) -> A
     alone = inside and tail <= closed + 1 and not text[tail:closed].strip(" %.") and _only_money(text[opened + 1 : start])
     if alone and tail == closed:
         after = closed + 1
-        more_scale, more_unit, more_tail, _ = _tail(text, after, want, money=coin is not None)
+        more_scale, more_unit, more_tail, _ = tail_of(text, after, want, money=coin is not None)
         if more_tail > after and (more_scale != 1 or more_unit.kind not in ("none", "word")):
             scale, unit, tail = scale * more_scale, more_unit if more_unit.kind != "none" else unit, more_tail
     if coin is not None and unit.kind in ("none", "word"):
@@ -219,133 +201,6 @@ def _currency_before(text: str, start: int) -> tuple[int, Unit | None]:
     return (start, None) if coin is None else (window + found.start(), coin)
 
 
-def _tail(text: str, end: int, want: Unit, *, money: bool) -> tuple[Decimal, Unit, int, bool]:
-    """Scale and unit that stand behind a number, where they end, and whether the unit is written in full."""
-    at = end
-    scale = ONE
-    gap = _past(text, at)
-    if text[gap : gap + 1] == "-" and text[gap + 1 : gap + 2].isalpha():
-        gap += 1  # a 5-year term
-    while True:
-        found = SCALE_AT.match(text, gap)
-        if found is None:
-            break
-        word = found[0].lower().rstrip(".")
-        if word not in SCALES or (not word.isascii() and MEASURE_AT.match(text, gap) and word in "千百十" and scale == 1):
-            break
-        scale *= SCALES[word]
-        at = found.end()
-        gap = _past(text, at)
-    if scale == 1:
-        letter = _LETTER.match(text, gap)
-        if letter and _scales(letter["letter"], text, letter.end(), want, money=money):
-            scale = LETTER_SCALES[letter["letter"].lower()]
-            at = letter.end()
-            gap = _past(text, at)
-    of = _OF.match(text, gap)
-    if of and scale != 1:
-        gap = of.end()
-    unit, stop = _unit_at(text, gap, want)
-    if unit.kind == "currency" and scale == 1:
-        behind = SCALE_AT.match(text, _past(text, stop))  # 5 USD million
-        if behind and behind[0].lower().rstrip(".") in SCALES:
-            return SCALES[behind[0].lower().rstrip(".")], unit, behind.end(), True
-    if unit.kind != "none":
-        return scale, unit, stop, True
-    return scale, unit, at, False
-
-
-def _past(text: str, at: int) -> int:
-    """Past blanks and the words of "and more" that Chinese puts between a number and its scale."""
-    found = _MORE.match(text, at)
-    return found.end() if found else at
-
-
-def _scales(letter: str, text: str, at: int, want: Unit, *, money: bool) -> bool:
-    """Whether a letter behind a number is its scale and not a measure: m, t and b are read by what the column holds."""
-    if letter in ("k", "K"):
-        return want.category != "temperature"
-    if letter in ("M", "B"):
-        return want.category not in ("length", "data")
-    if money or want.kind == "currency":
-        return True
-    if letter in ("mm", "MM", "t", "T"):
-        return letter == "T" and want.kind in ("none", "word")
-    return want.kind in ("none", "word")
-
-
-def _unit_at(text: str, at: int, want: Unit) -> tuple[Unit, int]:
-    """The unit that begins at this place, and where it ends; no unit where nothing known or worded stands there."""
-    unit, stop = _known_at(text, at, want)
-    if unit is None:
-        word = _WORD_AT.match(text, at)
-        if word is None:
-            size = per_size(text, at)
-            if size and size[0] and size[0] >= 100 and size[0] % 10 == 0:
-                return Unit("word", text[at : size[1]].strip(), per=size[0]), size[1]
-            return NO_UNIT, at
-        name = (word["word"] or word["han"]).strip()
-        if name.split()[0].lower() in (
-            "in",
-            "and",
-            "to",
-            "or",
-            "of",
-            "as",
-            "at",
-            "by",
-            "for",
-            "from",
-            "since",
-            "the",
-            "est",
-            "which",
-            "who",
-            "with",
-        ):
-            return NO_UNIT, at
-        unit, stop = Unit("word", name.lower()), word.end()
-        size = per_size(text, stop)
-        if size and size[0]:
-            return replace(unit, per=size[0]), size[1]
-        return unit, stop
-    if unit.kind == "measure":
-        bar = _PER.match(text, stop)
-        if bar:
-            under, end = _known_at(text, bar.end(), want)
-            if under is not None and under.kind == "measure":
-                return Unit("measure", f"{unit.name}/({under.name})", category="rate"), end
-    size = per_size(text, stop)
-    if size and size[0]:
-        return replace(unit, per=size[0]), size[1]
-    return unit, stop
-
-
-def _known_at(text: str, at: int, want: Unit) -> tuple[Unit | None, int]:
-    at += len(text[at : at + 4]) - len(text[at : at + 4].lstrip())
-    coin_found, measure_found = MONEY_AT.match(text, at), MEASURE_AT.match(text, at)
-    if want.category == "length":
-        inch = INCH_AT.match(text, at)
-        if inch:
-            return measured("inch"), inch.end()
-    coin = money(coin_found[0]) if coin_found and not _NEXT_NUMBER.match(text, coin_found.end()) else None
-    if coin is None and re.match(r"[A-Z]{3}(?![A-Za-z])", text[at : at + 4]) and known_code(text[at : at + 3]):
-        coin, coin_end = money(text[at : at + 3]), at + 3
-    else:
-        coin_end = coin_found.end() if coin_found else at
-    measure = measured(measure_found[0], want.category) if measure_found else None
-    if coin is not None and measure is not None:
-        longer = coin_end - (measure_found.end() if measure_found else at)
-        if longer > 0 or (longer == 0 and want.category != "mass"):
-            return coin, coin_end
-        return measure, measure_found.end() if measure_found else at
-    if coin is not None:
-        return coin, coin_end
-    if measure is not None and measure_found is not None:
-        return measure, measure_found.end()
-    return None, at
-
-
 def _joined(text: str, found: list[Amount], want: Unit) -> list[Amount]:
     """Ranges as one amount at their middle, and measures told in two units (or two scales) as their sum."""
     joined: list[Amount] = []
@@ -366,7 +221,7 @@ def _joined(text: str, found: list[Amount], want: Unit) -> list[Amount]:
         ):
             joined.pop()  # 2-1, 120/80: a score or a ratio, no number
             continue
-        if _TO.fullmatch(between) and _MOVED.search(text, 0, last.start):
+        if _TO.fullmatch(between) and _MOVED.search(text, max(0, last.start - 120), last.start):
             joined[-1] = replace(last, noted=True)  # rose from 3 to 5: the second counts
             joined.append(amount)
             continue
@@ -405,6 +260,8 @@ def _is_range(text: str, low: Amount, high: Amount, between: str) -> bool:
     word = between.strip().lower()
     if word == "and" and not _BETWEEN.search(text, max(0, low.start - 20), low.start):
         return False
+    if low.unit.kind == "word" and word.isascii() and word.isalpha() and low.unit.name != high.unit.name:
+        return False  # Gerrard 500 came to 2,038
     fits = _JOINED.fullmatch(between) is not None
     same = low.unit.kind in ("none", "word") or high.unit.kind == "none" or low.unit.name == high.unit.name
     return fits and same and (not high.negative or word not in ("", "-", "~"))

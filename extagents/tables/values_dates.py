@@ -79,7 +79,7 @@ _BEFORE_CHRIST = re.compile(r"\b(?:BC|B\.C\.|BCE)(?![A-Za-z])|公元前")
 _WORD_YEAR = re.compile(rf"(?<![{_HAN}])([〇零○一二三四五六七八九]{{4}})(?=\s*年)")
 _WORD_PART = re.compile(rf"([{_HAN}]{{1,3}})(?=\s*[月日号])")
 _HINT = re.compile(r"\d\d|[〇零○一二三四五六七八九]{4}\s*年")
-_FOREIGN = re.compile(r"(?<!\d)\d{1,2}\.?\s+(?:de\s+)?[^\W\d_]{3,}\.?\s+(?:de\s+)?\d{4}(?!\d)")
+_FOREIGN = re.compile(r"(?<!\d)(?:0?[1-9]|[12]\d|3[01])\.?\s+(?:de\s+)?[^\W\d_]{3,}\.?\s+(?:de\s+)?\d{4}(?!\d)")
 _EARLY_YEAR = re.compile(
     r"\W*(?:in|c\.|ca\.|circa|about|AD|A\.D\.|公元)?\s*(?P<y>[1-9]\d{2})\s*(?:AD|A\.D\.|CE|年)?\W*", re.IGNORECASE
 )
@@ -158,8 +158,9 @@ def _dated(found: re.Match[str]) -> Dated | None:
         if iso is None or not (1 <= (second if dotted else first) <= 12):
             iso, other = other, None
     else:
-        month = int(parts["m"]) if parts.get("m") else _MONTHS[parts["n"].lower()] if parts.get("n") else 0
-        iso = _iso(year, month, int(parts["d"]) if parts.get("d") else 0) if month <= 12 else None
+        month = int(parts["m"]) if parts.get("m") else _MONTHS[parts["n"].lower()] if parts.get("n") else None
+        day = int(parts["d"]) if parts.get("d") else None
+        iso = None if month == 0 or day == 0 else _iso(year, month or 0, day or 0)  # no calendar has a day 0
     return None if iso is None else Dated(iso, *found.span(), other=other if other and other != iso else "")
 
 

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from decimal import Decimal
-from functools import lru_cache
 
 from extagents.tables.values_amounts import Amount
 from extagents.tables.values_spellings import SMALL_MONEY
-from extagents.tables.values_units import Unit, converted
+from extagents.tables.values_units import Unit, converted, stems
 
 
 def in_column(amount: Amount, want: Unit) -> Decimal | None:
@@ -59,21 +57,16 @@ def _rank(amount: Amount, want: Unit, hints: frozenset[str], *, yearly: bool) ->
     elif have.kind == want.kind != "word":
         rank = 4.0 if have.name == want.name or want.kind == "currency" else 3.0
     elif have.kind == want.kind == "word":
-        rank = 4.0 if _stems(have.name) & _stems(want.name) else 2.0
+        rank = 4.0 if stems(have.name) & stems(want.name) else 2.0
     else:
         rank = 1.0
-    if hints and have.kind == "word" and _stems(have.name) & hints:
+    if hints and have.kind == "word" and stems(have.name) & hints:
         rank += 0.5
     if amount.noted and not amount.bracketed:
         rank -= 1.0
     if amount.yearly and not yearly:
         rank -= 2.5 if amount.cued or amount.noted else 1.5
     return rank
-
-
-@lru_cache(maxsize=4_096)
-def _stems(words: str) -> frozenset[str]:
-    return frozenset(word.rstrip("s") if len(word) > 3 else word for word in re.findall(r"[a-z]+|[一-鿿]", words.lower()))
 
 
 def chosen(found: list[Amount], want: Unit, *, hints: frozenset[str] = frozenset(), yearly: bool = False) -> Amount | None:
@@ -86,8 +79,3 @@ def chosen(found: list[Amount], want: Unit, *, hints: frozenset[str] = frozenset
     if best is None or best[0] <= 0:
         return None
     return found[best[1]]
-
-
-def stems(name: str) -> frozenset[str]:
-    """The words of a column's name as they are compared with the words behind numbers."""
-    return _stems(name.replace("_", " "))

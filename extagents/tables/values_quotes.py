@@ -14,10 +14,10 @@ from functools import lru_cache
 from extagents.tables.values import parse, signed, years_column
 from extagents.tables.values_amounts import NOTE, Amount, amounts
 from extagents.tables.values_dates import dates_in, day_and_month
-from extagents.tables.values_numbers import chosen, in_column, stems
+from extagents.tables.values_numbers import chosen, in_column
 from extagents.tables.values_spellings import SCALES
 from extagents.tables.values_texts import folded_words, says_none, says_nothing
-from extagents.tables.values_units import Unit, unit_of
+from extagents.tables.values_units import Unit, stems, wanted
 from extagents.tabular import Column
 
 _LONGEST = 8_000  # characters of a quote that are searched
@@ -59,30 +59,30 @@ def held(quote: str, raw: str, column: Column) -> bool:
 
 
 @lru_cache(maxsize=16_384)
-def _numbers(text: str, unit: str, years: bool) -> tuple[Amount, ...]:
-    return tuple(amounts(text, unit_of(unit), years=years))
+def _numbers(text: str, want: Unit, years: bool) -> tuple[Amount, ...]:
+    return tuple(amounts(text, want, years=years))
 
 
 def _holds_number(quote: str, raw: str, unit: str, name: str) -> bool:
-    want = unit_of(unit)
+    want = wanted(unit, name)
     value = parse(raw, Column(name=name, type="number", unit=unit, description=""))
     if value is None:
         return _stands(raw, quote)
     assert isinstance(value, int | float)
     target = Decimal(str(value))
     yearly = years_column(unit, name)
-    said = chosen(list(_numbers(raw, unit, yearly)), want, hints=stems(name), yearly=yearly)
+    said = chosen(list(_numbers(raw, want, yearly)), want, hints=stems(name), yearly=yearly)
     if yearly or said is None or (said.yearly and said.unit.kind == "none"):
         # The year of an estimate, "(2024 est.)", is no value; in a column of years every year is one.
         shown = quote if yearly else NOTE.sub(" ", quote)
-        return any(amount.value == target for amount in _numbers(shown, unit, True)) or (
+        return any(amount.value == target for amount in _numbers(shown, want, True)) or (
             yearly and any(int(dated.iso[:4]) == value for dated in dates_in(quote))
         )
     stated = _stated_scale(quote, want)
     sinking = _SINKS.search(quote) is not None
     return any(
         _same_amount(shown, said, target, want, stated=stated, sinking=sinking, name=name, quote=quote)
-        for shown in _numbers(quote, unit, False)
+        for shown in _numbers(quote, want, False)
     )
 
 
@@ -111,7 +111,7 @@ def _same_amount(
 
 
 def _close(one: Decimal, other: Decimal) -> bool:
-    return abs(one - other) <= Decimal("1e-9") * max(abs(one), abs(other))
+    return abs(one - other) <= Decimal("1e-13") * max(abs(one), abs(other))
 
 
 def _scaled_alike(value: Decimal, target: Decimal, shown: Amount, said: Amount, stated: Decimal | None) -> bool:

@@ -126,6 +126,7 @@ MEASURES: dict[str, dict[str, str]] = {
     },
     "temperature": {
         "degree_Celsius": "°C|° C|degrees Celsius|degree Celsius|deg C|Celsius|摄氏度|℃",
+        "kelvin": "K|kelvin|kelvins|开尔文",
         "degree_Fahrenheit": "°F|° F|degrees Fahrenheit|degree Fahrenheit|deg F|Fahrenheit|华氏度|℉",
     },
     "data": {
@@ -181,6 +182,18 @@ CENTS = {"USD|EUR|CAD|AUD|HKD|SGD|NZD": "cent|cents|¢|美分", "GBP": "pence|pe
 NO_CODES = frozenset(("ALL", "TOP", "XXX", "XTS", "MXV", "USN", "XAU", "XAG"))
 # Currencies whose accounts are told in millions that run into millions.
 SMALL_MONEY = frozenset(("JPY", "KRW", "IDR", "VND", "IRR", "LBP", "COP", "CLP", "HUF", "NGN", "PKR", "UZS", "KZT"))
+
+# What runs into millions and has no length: "36.5m" of it are millions, never metres.
+COUNTED_THINGS = """
+people persons population inhabitants residents citizens men women children students pupils households families voters votes
+users customers subscribers members followers fans viewers listeners readers players visitors tourists guests passengers
+travellers patients cases deaths births doses jobs employees staff workers headcount units copies downloads installs views
+visits streams clicks orders transactions accounts shares stocks cars vehicles phones devices books documents articles records
+rows tokens parameters params words
+revenue revenues sales turnover profit profits income earnings ebit ebitda loss losses costs expenses expenditure spending
+budget assets liabilities equity debt loans deposits funding valuation capitalization salary wages gdp
+人 名 户 件 位 股 次 辆 台 票
+"""
 
 PERCENTS = {
     Decimal(1): "%|％|percent|per cent|pct|pct.|percentage|percentage point|percentage points|percent points|pp|ppt|ppts|pps|"

@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 from extagents.tables.values_spellings import (
     CENTS,
+    COUNTED_THINGS,
     CURRENCIES,
     LETTER_SCALES,
     MEASURES,
@@ -151,7 +152,35 @@ def per_size(text: str, at: int) -> tuple[int | None, int] | None:
     return _PER_SIZES.get(size.lower()) or int(re.sub(r"\D", "", size)), found.end()
 
 
+@lru_cache(maxsize=4_096)
+def stems(words: str) -> frozenset[str]:
+    """The words as they are compared with others: small letters, no plural; Chinese letter by letter."""
+    found = re.findall(r"[a-z]+|[一-鿿]", words.replace("_", " ").lower())
+    return frozenset(word.rstrip("s") if len(word) > 3 else word for word in found)
+
+
+COUNT = "count"
+"""The category of a column of things or money that run into millions, where "36.5m" can only be millions."""
+COUNTED = stems(COUNTED_THINGS)
+
+
+@lru_cache(maxsize=4_096)
+def wanted(unit: str, name: str) -> Unit:
+    """What a column holds: its unit, and where that is none or a word, whether unit or name tell of things in millions."""
+    want = unit_of(unit)
+    if want.kind == "none" and stems(name) & {"temperature", "temp"}:
+        return replace(want, category="temperature")
+    if want.kind in ("none", "word") and stems(f"{want.name} {name}") & COUNTED:
+        return replace(want, category=COUNT)
+    return want
+
+
 _SPLIT_SCALE = re.compile(r"^(?P<scale>\S+?)(?:\s+(?:of|in)\b)?\s+(?P<rest>.+)$")
+_LONGEST = 80  # characters of a unit that are read
+_PINT = re.compile(r"[A-Za-z_ ]+(?:(?:[/^]|\*\*?)(?:[A-Za-z_ ]+| ?[1-9] ?))*")  # its own parser recurses over whatever it gets
+_OF_WHAT = re.compile(r" [A-Za-z一-鿿]")
+_OF_THINGS = ("length", "area", "volume", "mass", "energy", "power")
+_NOUGHTS = {noughts: Decimal(1_000) for noughts in ("'000", "'000s", "000", "000s")}
 _OF = re.compile(r"^(?:in|of|the)\s+", re.IGNORECASE)
 _BRACKETED = re.compile(r"^(?P<rest>[^()]+?)\s*\((?P<scale>[^()]+)\)$")
 
@@ -159,7 +188,7 @@ _BRACKETED = re.compile(r"^(?P<rest>[^()]+?)\s*\((?P<scale>[^()]+)\)$")
 @lru_cache(maxsize=4_096)
 def unit_of(text: str) -> Unit:
     """What the text of a column's unit means: "USD million", "万元", "km²", "% of GDP", "births/1,000 population"."""
-    text = _OF.sub("", re.sub(r"\s+", " ", text.replace("％", "%").strip()))
+    text = _OF.sub("", re.sub(r"\s+", " ", text[:_LONGEST].replace("％", "%").strip()))
     if not text or text.lower() in ("none", "number", "count", "n/a", "-", "1", "个"):
         return NO_UNIT
     plain = _simple(text)
@@ -169,9 +198,10 @@ def unit_of(text: str) -> Unit:
         return PERCENT
     bracketed = _BRACKETED.match(text)
     if bracketed:
-        scale = _scale_of(bracketed["scale"])
+        rest = unit_of(bracketed["rest"])
+        scale = _scale_of(bracketed["scale"], letters=_in_millions(rest))
         if scale:
-            return replace(unit_of(bracketed["rest"]), scale=scale)
+            return replace(rest, scale=scale)
         inner = _simple(bracketed["scale"])
         if inner is not None:
             return inner
@@ -190,7 +220,17 @@ def unit_of(text: str) -> Unit:
     first = money(tail)
     if first and " " in text:  # "USD per share", "元/吨"
         return first
-    return _by_pint(text) or Unit("word", text.lower())
+    whole = _by_pint(text)
+    if whole is None and head and _OF_WHAT.match(text, head.end()):
+        found = measured(head[0])
+        if found and (found.category in _OF_THINGS or " of " in text):
+            return found  # tonnes of CO2, metres above sea level, years of schooling
+    return whole or Unit("word", text.lower())
+
+
+def _in_millions(unit: Unit) -> bool:
+    """Whether a letter beside the unit can only be its scale: money, and things counted in millions."""
+    return unit.kind == "currency" or (unit.kind == "word" and bool(stems(unit.name) & COUNTED))
 
 
 def _simple(text: str) -> Unit | None:
@@ -203,9 +243,11 @@ def _simple(text: str) -> Unit | None:
     return found
 
 
-def _scale_of(text: str) -> Decimal | None:
+def _scale_of(text: str, *, letters: bool = False) -> Decimal | None:
+    """The scale that a word names; `letters`: also one or two letters, and the three noughts of accounts."""
     text = re.sub(r"^(?:in|of)\s+", "", text.strip().lower())
-    return SCALES.get(text) or SCALES.get(text.rstrip("s")) or LETTER_SCALES.get(text)
+    found = None if text == "k" else SCALES.get(text) or SCALES.get(text.rstrip("s")) or _NOUGHTS.get(text)
+    return found or (LETTER_SCALES.get(text) if letters else None)
 
 
 def _scaled(text: str) -> Unit | None:
@@ -216,13 +258,16 @@ def _scaled(text: str) -> Unit | None:
     words = text.split(" ")
     if len(words) > 1:
         first, last = _scale_of(words[0]), _scale_of(words[-1])
-        if first is not None and len(words[0]) > 1:
+        if first is not None:
             rest = unit_of(_OF.sub("", " ".join(words[1:])))
             return replace(rest, scale=first * rest.scale)
         if last is not None:
             rest = unit_of(" ".join(words[:-1]))
-            if len(words[-1]) > 1 or rest.kind == "currency":
-                return replace(rest, scale=last * rest.scale)
+            return replace(rest, scale=last * rest.scale)
+        for letter, others in ((words[0], words[1:]), (words[-1], words[:-1])):
+            scale = _scale_of(letter, letters=True)
+            if scale is not None and (rest := unit_of(" ".join(others))).kind == "currency":
+                return replace(rest, scale=scale * rest.scale)
     for size in (3, 2, 1):
         prefix, rest_text = text[:size], text[size:]
         if rest_text and not prefix.isascii() and prefix in SCALES and not measured(text):
@@ -231,7 +276,7 @@ def _scaled(text: str) -> Unit | None:
     found = MONEY_AT.match(text)
     if found and found.end() < len(text):
         coin = money(found[0])
-        scale = _scale_of(text[found.end() :])
+        scale = _scale_of(text[found.end() :], letters=True)
         if coin is not None and scale is not None:
             return replace(coin, name=coin.name.split("|")[0], scale=scale)
     return None
@@ -274,7 +319,7 @@ def _no_unit() -> tuple[type[Exception], ...]:
 @lru_cache(maxsize=4_096)
 def _by_pint(text: str) -> Unit | None:
     """A measure that our own spellings do not know, as pint reads its name; short letters are no names."""
-    if len(text) < 5 or not re.fullmatch(r"[A-Za-z_ ]+(?:[/^*]+[A-Za-z0-9 ]+)*", text):
+    if not 5 <= len(text) <= _LONGEST or _PINT.fullmatch(text) is None:
         return None
     try:
         found = _registry().parse_units(text.strip().replace(" ", "_").lower())

@@ -147,12 +147,12 @@ def _english(found: re.Match[str], *, lone: bool) -> str:
 
 
 def _from_chinese(text: str) -> str:
-    masked = {word.start(): word.end() for word in _WORDS.finditer(text)}
+    masked = {at for word in _WORDS.finditer(text) for at in range(*word.span())}
     parts, last = [], 0
     whole = text.strip()
     for found in _CHINESE.finditer(text):
         start, end = found.span()
-        if start < last or any(begin <= start < stop for begin, stop in masked.items()):
+        if start < last or start in masked:
             continue
         written = _chinese(found, alone=found[0] == whole)
         if written is not None:

@@ -59,7 +59,7 @@ def test_digits_are_read_with_marks_of_either_kind(raw: str, value: float) -> No
         ("3.2 million", 3.2e6),
         ("3.2bn", 3.2e9),
         ("5k", 5_000),
-        ("1.2T", 1.2e12),
+        ("$1.2T", 1.2e12),
         ("3 crore", 3e7),
         ("2.5 lakh", 2.5e5),
         ("3万", 30_000),
