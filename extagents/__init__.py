@@ -30,8 +30,9 @@ if TYPE_CHECKING:
     )
     from extagents.memory.base import Memory, RunRecord
     from extagents.models.base import Model
-    from extagents.once import aask, acompress, ask, asurvey, compress, survey
+    from extagents.once import aask, acompress, ask, asurvey, atable, compress, survey, table
     from extagents.settings import Settings
+    from extagents.tabular import Table
     from extagents.types import (
         Answer,
         BatchProgress,
@@ -78,6 +79,7 @@ __all__ = [
     "SettingsError",
     "Span",
     "StoreError",
+    "Table",
     "Turn",
     "Usage",
     "UsageError",
@@ -86,8 +88,10 @@ __all__ = [
     "acompress",
     "ask",
     "asurvey",
+    "atable",
     "compress",
     "survey",
+    "table",
 ]
 
 _HOME = {
@@ -108,8 +112,9 @@ _HOME = {
     ),
     "memory.base": ("Memory", "RunRecord"),
     "models.base": ("Model",),
-    "once": ("aask", "acompress", "ask", "asurvey", "compress", "survey"),
+    "once": ("aask", "acompress", "ask", "asurvey", "atable", "compress", "survey", "table"),
     "settings": ("Settings",),
+    "tabular": ("Table",),
     "types": (
         "Answer",
         "BatchProgress",

@@ -10,6 +10,7 @@ from extagents.types import Answer, Compressed
 ASK = ("instructions", "history", "schema", "run", "resume")
 SURVEY = ("words", "instructions", "run", "resume")
 COMPRESS = ("tokens", "granularity", "run", "resume")
+TABLE = ("run", "resume")
 
 
 def _parted(options: dict[str, Any], names: tuple[str, ...]) -> tuple[Coordinator, dict[str, Any]]:
@@ -58,3 +59,17 @@ async def acompress(question: str, over: Any, **options: Any) -> Compressed:
     team, own = _parted(options, COMPRESS)
     async with team:
         return await team.acompress(question, over, **own)
+
+
+def table(question: str, over: Any, **options: Any) -> Answer:
+    """The rows alone, by a coordinator made for it: takes the options of `Coordinator` and of `Coordinator.table`."""
+    team, own = _parted(options, TABLE)
+    with team:
+        return team.table(question, over, **own)
+
+
+async def atable(question: str, over: Any, **options: Any) -> Answer:
+    """The same as `table`, to be awaited."""
+    team, own = _parted(options, TABLE)
+    async with team:
+        return await team.atable(question, over, **own)

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import registers
 
+import extagents
 from extagents import Budget, Coordinator
 from extagents.settings import Settings
 from extagents.tabular import ProposedTables, RowsRead, WrittenSql, WrittenStatements
@@ -311,3 +312,11 @@ async def test_an_empty_list_is_an_answer_that_rests_on_all_that_was_looked_at()
     assert answer.text == "none"
     assert answer.answered
     assert answer.citations
+
+
+async def test_the_table_alone_takes_one_call_of_the_package() -> None:
+    corpus = registers.corpus()
+    made = await extagents.atable(registers.TOTAL, corpus, model=registers.model(), memory="memory://")
+    same = await asyncio.to_thread(extagents.table, registers.TOTAL, corpus, model=registers.model(), memory="memory://")
+    assert isinstance(made.table, extagents.Table)
+    assert made.table == same.table
