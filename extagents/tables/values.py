@@ -14,6 +14,7 @@ from functools import lru_cache
 from extagents.tables.values_amounts import Amount, amounts
 from extagents.tables.values_dates import date_of
 from extagents.tables.values_dates import first_day as first_day
+from extagents.tables.values_digits import calm
 from extagents.tables.values_lists import items_of
 from extagents.tables.values_numbers import chosen, in_column
 from extagents.tables.values_texts import class_of, folded_words, plain, says_none, says_nothing, yes_or_no
@@ -45,7 +46,7 @@ def parse(raw: str, column: Column) -> CellValue | None:
     "loss" in a column of profit and a "decline" in a column of growth. A bare number is in the column's unit; one in another
     currency, or in a measure that cannot be converted, has no value. Dates that leave day or month open stay so ("2021-03").
     """
-    raw = raw[:_LONGEST]
+    raw = calm(raw[:_LONGEST])
     if column.type == "number":
         return _number(raw, column.unit, column.name)
     return _other(raw, column.type, tuple(column.values))
@@ -114,14 +115,17 @@ def signed(value: Decimal, amount: Amount, text: str, *, name: str, yearly: bool
     """The value with the sign that brackets and words give it."""
     if amount.bracketed and not yearly and value > 0 and not _has_other_number(amount, text):
         value = -value
-    name = name.lower()
+    return -abs(value) if _goes_down(text, name.lower()) else value
+
+
+@lru_cache(maxsize=4_096)
+def _goes_down(text: str, name: str) -> bool:
+    """Whether the text tells of a loss in a column of gains, or of a fall in a column of growth."""
     if _SINKING.search(name):
-        return value
+        return False
     loses = _LOSS.search(text) if _GAIN.search(name) else None
     falls = _FALL.search(text) if _GROWTH.search(name) else None
-    if (loses and not _GAINED.search(text)) or (falls and not _ROSE.search(text)):
-        return -abs(value)
-    return value
+    return bool((loses and not _GAINED.search(text)) or (falls and not _ROSE.search(text)))
 
 
 def _has_other_number(amount: Amount, text: str) -> bool:
@@ -163,8 +167,11 @@ def _keys(value: CellValue) -> frozenset[str]:
     return frozenset(folded_words(item) or item for item in items)
 
 
-def told(value: CellValue | None, unit: str = "", *, language: str = "en") -> str:
-    """A value for people: 13,782.8 km; 44.4%; yes; China, Spain. Nothing known is "", the empty list "none"."""
+def told(value: CellValue | None, unit: str = "", *, language: str = "en", name: str = "") -> str:
+    """A value for people: 13,782.8 km; 44.4%; yes; China, Spain. Nothing known is "", the empty list "none".
+
+    `name` is the column's, where it is known: a year has no mark between its digits.
+    """
     chinese = language.lower().startswith("zh")
     if value is None:
         return ""
@@ -184,6 +191,9 @@ def told(value: CellValue | None, unit: str = "", *, language: str = "en") -> st
     if isinstance(value, str):
         return value
     digits = _digits(value)
+    unit = unit.strip()
+    if years_column(unit, name):
+        return digits.replace(",", "") + ("年" if unit == "年" else "")  # the year 2021, not 2,021 years
     if not unit:
         return digits
     glued = unit[0] in "%‰℃°" or (not unit[0].isascii() and unit[0] not in "€£¥￥₹₩₽")

@@ -54,7 +54,8 @@ _BLOB = re.compile(
     r"|(?P<spaced>\d{1,3}(?:\s\d{3})+)(?P<tail>[.,]\d+)?(?![\d.,]*\d)"
     r"|(?P<digits>\.?\d+(?:[.,']\d+)*)"
 )
-_MOST = 400  # numbers of a text that are read; a quote has fewer
+_LONGEST = 8_000  # characters that are read
+_MOST = 250  # numbers of a text that are read; a quote has fewer
 _EUROPEAN = re.compile(r"\d{1,3}(?:\.\d{3}){2,}(?!\d)|\d{1,3}(?:\.\d{3})+,\d")
 _LEFT_WORD = re.compile(r"[A-Za-z_]+\.?$")
 # Chinese words that end so tell a value; a dash behind another letter is part of a name (晨光-59型) or of a range.
@@ -86,7 +87,7 @@ def amounts(text: str, want: Unit = NO_UNIT, *, years: bool = False) -> list[Amo
 
     Ranges are one amount (their middle), measures told in two units too (5 ft 10 in, 1亿2000万).
     """
-    text = folded(text)
+    text = folded(text)[:_LONGEST]
     text = _parted(with_digits(text), want)
     if not years:
         text = NOTE.sub(lambda found: " " * len(found[0]), without_dates(text))

@@ -15,6 +15,7 @@ _FOOTNOTE = re.compile(
     r"[⁰¹²³⁴-⁹]+|\[(?:\d{1,3}|[a-z]|(?:note|citation|ref)[^\[\]]{0,12}|注\d?)\]|[*†‡§#¶]+(?!\S*\d)|(?<=\d)\((?:[a-z]|[ivx]{1,4})\)"
 )
 _VULGAR = re.compile(r"(?<=\d)(?=[¼-¾⅐-⅞])")
+_RUNS = re.compile(r"[^\S\n]{4,}|\n{4,}|[-–—]{4,}|_{4,}")
 _MARKS = str.maketrans(
     {
         **dict.fromkeys(_DASHES, "-"),
@@ -28,6 +29,11 @@ _MARKS = str.maketrans(
         "～": "~",
     }
 )
+
+
+def calm(text: str) -> str:
+    """The text without long runs of blanks, empty lines and dashes, over which patterns would search again and again."""
+    return _RUNS.sub(lambda found: found[0][:3], text)
 
 
 def folded(text: str) -> str:

@@ -20,6 +20,7 @@ _SHARE = re.compile(
     rf"(?:(?P<bare>\d[\d.,]*)|\d[\d.,]*\s*(?:{_SHARE_UNIT}))\s*(?:each)?\s*$",
     re.IGNORECASE,
 )
+_SHARE_LENGTH = 60  # characters at an item's end that may be its share
 _YEAR_ITEM = re.compile(r"(?:in\s+)?(?:19|20)\d\d(?:\s*(?:est\.?|年))?", re.IGNORECASE)
 _REST = frozenset("other|others|unspecified|etc|et al|and others|various|misc|miscellaneous|其他|其它|等|等等|其余".split("|"))
 _LEAD = re.compile(
@@ -125,7 +126,8 @@ def _rejoined(parts: list[str]) -> Iterator[str]:
 
 
 def _measured(part: str) -> bool:
-    found = _SHARE.search(BRACKETS.sub("", part))
+    bare = BRACKETS.sub("", part)
+    found = _SHARE.search(bare, max(0, len(bare) - _SHARE_LENGTH))
     return found is not None and found["bare"] is None
 
 
@@ -194,7 +196,7 @@ def _item(part: str, *, shared: bool) -> str:
     item = part
     for _ in range(3):
         item = BRACKETS.sub("", item).strip()
-        share = _SHARE.search(item)
+        share = _SHARE.search(item, max(0, len(item) - _SHARE_LENGTH))
         named = share is not None and any(char.isalpha() for char in item[: share.start()])
         if share is None or not named or (share["bare"] is not None and not shared):
             break

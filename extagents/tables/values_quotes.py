@@ -14,6 +14,7 @@ from functools import lru_cache
 from extagents.tables.values import parse, signed, years_column
 from extagents.tables.values_amounts import NOTE, Amount, amounts
 from extagents.tables.values_dates import dates_in, day_and_month
+from extagents.tables.values_digits import calm
 from extagents.tables.values_numbers import chosen, in_column
 from extagents.tables.values_spellings import SCALES
 from extagents.tables.values_texts import folded_words, says_none, says_nothing
@@ -24,7 +25,7 @@ _LONGEST = 8_000  # characters of a quote that are searched
 _STATED = {Decimal(10) ** power for power in (2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12)}
 _IN_SCALE = re.compile(
     r"\bin\s+(?:\S+\s+)?(?P<word>hundreds|thousands|millions|billions|trillions|lakhs|crores)\b"
-    r"|\(\s*(?:\S+\s+)?(?P<inner>thousands?|millions?|billions?|mn|bn|000s?|'000s?)\s*\)"
+    r"|\(\s*(?:[^\s()]{1,24}\s+)?(?P<inner>thousands?|millions?|billions?|mn|bn|000s?|'000s?)\s*\)"
     r"|\b(?P<coin>[$€£¥]|US\$|RMB|USD|EUR)\s?(?P<letter>m|mn|million|bn|billion|k|thousand|'000|000)\b(?!\s*\d)"
     r"|单位[:：]?\s*(?:人民币|美元|港元)?\s*(?P<han>[百千]?[万亿]|千|百万)",
     re.IGNORECASE,
@@ -43,7 +44,7 @@ def held(quote: str, raw: str, column: Column) -> bool:
     """Whether the quote contains the value of `raw`. What is a judgement (classes, yes and no) needs only a quote."""
     if not quote.strip() or not raw.strip():
         return False
-    quote, raw = quote[:_LONGEST], raw[:_LONGEST]
+    quote, raw = calm(quote[:_LONGEST]), calm(raw[:_LONGEST])
     if column.type == "boolean" or (column.values and column.type in ("text", "list")):
         return True
     if column.type == "number":

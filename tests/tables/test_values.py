@@ -355,6 +355,45 @@ def test_a_column_of_years_takes_the_year_of_a_date() -> None:
     assert number("二〇二一年") == 2021
 
 
+@pytest.mark.parametrize(
+    ("raw", "unit", "name", "value"),
+    [
+        ("36.5 m", "", "x", 36.5),
+        ("36.5m", "", "height", 36.5),
+        ("36.5m", "m", "x", 36.5),
+        ("36.5m", "USD", "x", 36.5e6),
+        ("36.5m", "million USD", "x", 36.5),
+        ("36.5m", "million", "x", 36.5),
+        ("$36.5m", "", "x", 36.5e6),
+        ("$5m/year", "", "x", 5e6),
+        ("36.5m USD", "", "x", 36.5e6),
+        ("€3bn", "", "x", 3e9),
+        ("36.5m", "people", "x", 36.5e6),
+        ("36.5m", "", "population", 36.5e6),
+        ("5m active users", "", "x", 5e6),
+        ("5m tonnes", "", "x", 5e6),
+        ("5 m long", "USD", "x", None),
+        ("36.5m", "kg", "x", None),
+        ("36.5M", "", "x", None),
+        ("1.2M", "tonnes", "x", 1.2e6),
+        ("12b", "", "x", None),
+        ("7B", "", "parameters", 7e9),
+        ("7B-parameter model", "", "x", 7e9),
+        ("5t", "", "x", 5),
+        ("5t", "t", "x", 5),
+        ("12k users", "", "x", 12_000),
+        ("12k", "", "x", 12_000),
+        ("300 K", "", "x", 300),
+        ("300 K", "K", "x", 300),
+        ("300 K", "°C", "x", 26.85),
+        ("300K", "", "surface_temperature", 300),
+        ("5 m/s", "m/s", "x", 5),
+    ],
+)
+def test_a_letter_is_a_scale_only_where_money_or_a_count_is_meant(raw: str, unit: str, name: str, value: float | None) -> None:
+    assert close(number(raw, unit, name), value)
+
+
 NOTHING = """
 n/a N/A NA n.a. - — – -- ... not_available Not_disclosed unknown TBD ***_redacted [redacted] 不详 暂无
 未披露 未知 不适用 NA_(2023) n/a%
@@ -483,6 +522,14 @@ def test_text_is_one_line_without_marks_around_it() -> None:
         "“quoted”": "quoted",
     }
     assert {raw: parse(raw, column("text")) for raw in cells} == cells
+
+
+def test_a_year_is_told_and_read_without_a_scale_or_a_mark() -> None:
+    assert told(1998, name="founded_year") == "1998"
+    assert told(1998, "year", name="year") == "1998"
+    assert told(1998, "年", name="year", language="zh") == "1998年"
+    assert told(1998, name="employees") == "1,998"
+    assert [number(raw, "", "founded_year") for raw in ("1998", "1,998", "in 1998", "1998 m")] == [1998] * 4
 
 
 def test_values_are_told_for_people() -> None:

@@ -89,6 +89,13 @@ def test_scales_are_exact(tenths: int, scale: tuple[str, int]) -> None:
         ("light years", "measure", "light_year", 1),
         ("people", "word", "people", 1),
         ("", "none", "", 1),
+        ("Height (m)", "measure", "meter", 1),
+        ("mm of rain", "measure", "millimeter", 1),
+        ("metres above sea level", "measure", "meter", 1),
+        ("tonnes of CO2", "measure", "metric_ton", 1),
+        ("Sales (m)", "word", "sales", 10**6),
+        ("m GBP", "currency", "GBP", 10**6),
+        ("USD '000", "currency", "USD", 10**3),
     ],
 )
 def test_units_of_columns_are_understood(text: str, kind: str, name: str, scale: int) -> None:

@@ -73,6 +73,48 @@ def test_another_digit_sign_unit_or_scale_never_holds(quote: str, raw: str, unit
     assert not holds(quote, raw, column(unit=unit, name=name))
 
 
+@pytest.mark.parametrize(
+    ("quote", "raw", "unit"),
+    [
+        ('"Net profit, fiscal 2022": "-71 million USD"', "-71 million USD", "million USD"),
+        ('"2022年税后利润": "-7.264亿美元"', "-7.264亿美元", "million USD"),
+        ('"2023年实际GDP增速": "−0.21%"', "−0.21%", "%"),
+        ("2024年，渊晟共和国的实际GDP增长率计-6.84%。", "-6.84%", "%"),
+        ("2023年，峥钧公司的净利润达-4,340万美元。", "-4,340万美元", "million USD"),
+        ("In 2022, the unit sales of the Goravedell 500 came to 2,038.", "2,038", ""),
+        ("For 2023, sales of Fenunor 790 rose to 27,248 units.", "27,248 units", "units"),
+    ],
+)
+def test_a_number_in_a_label_or_a_name_is_no_part_of_the_value(quote: str, raw: str, unit: str) -> None:
+    assert holds(quote, raw, column(unit=unit))
+    assert not holds(quote, raw.lstrip("-−") if raw[0] in "-−" else f"-{raw}", column(unit=unit))
+
+
+def test_the_last_of_many_digits_counts() -> None:
+    assert holds("Revenue (2022): 3,031,400,000 US dollars", "3,031,400,000 US dollars", column(unit="million USD"))
+    assert not holds("Revenue (2022): 3,031,400,000 US dollars", "3,031,400,001 US dollars", column(unit="million USD"))
+
+
+@pytest.mark.parametrize("unit", ["meter/" * 600 + "s", "kilo" * 900, "m" + "^9" * 900, "(" * 4000, "million " * 500])
+def test_a_unit_that_never_ends_is_no_unit(unit: str) -> None:
+    value = parse("about 5 km", column(unit=unit))
+    assert value is None or isinstance(value, int | float)
+
+
+HOSTILE = ("9" * 4000, "1" + " " * 3990 + "k", "½" * 4000, "九" * 4000, "((((1))))" * 400, "rose from " * 400, "第一" * 2000,
+           "1e999 trillion", "5 " + "trillion " * 440, "1×10^" + "9" * 3000, "\x00" * 4000, "\ud8005\udfff", "\u202e5 km\u202c",
+           "٥٠٠ km", "1/0", "1 to " * 800)  # fmt: skip
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_hostile_text_has_a_value_or_none(text: str) -> None:
+    for kind in ("number", "date", "text", "list", "boolean"):
+        for unit in ("", "km", "%", "USD million"):
+            value = parse(text, column(kind, unit))
+            assert value is None or isinstance(value, int | float | str | bool | tuple)
+            assert holds(text, text[:4000], column(kind, unit)) in (True, False)
+
+
 WRITTEN = ("{:,}", "{}", "{:,} km", "about {:,} km", "{:,} kilometres (2023 est.)")
 AROUND = ("Coastline: {}", "The coast is {} long.", "海岸线{}。", "| Cuba | {} | island |")
 
