@@ -55,7 +55,7 @@ _BLOB = re.compile(
     r"|(?P<digits>\.?\d+(?:[.,']\d+)*)"
 )
 _LONGEST = 8_000  # characters that are read
-_MOST = 250  # numbers of a text that are read; a quote has fewer
+_MOST = 200  # numbers of a text that are read; a quote has fewer
 _EUROPEAN = re.compile(r"\d{1,3}(?:\.\d{3}){2,}(?!\d)|\d{1,3}(?:\.\d{3})+,\d")
 _LEFT_WORD = re.compile(r"[A-Za-z_]+\.?$")
 # Chinese words that end so tell a value; a dash behind another letter is part of a name (晨光-59型) or of a range.

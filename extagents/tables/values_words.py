@@ -9,6 +9,7 @@ from functools import lru_cache
 
 from extagents.text import is_cjk
 
+_LONGEST = 40  # letters of a Chinese numeral; no number has more
 SLASH = "⁄"
 """Stands in a fraction between numerator and denominator; a plain slash may stand for anything else."""
 
@@ -167,6 +168,8 @@ def _numeral(text: str) -> Decimal | None:
     """The value of a Chinese numeral by value (三百二十) or digit by digit (一九六八)."""
     import cn2an
 
+    if len(text) > _LONGEST:
+        return None
     text = text.replace("○", "零").replace("弌", "一").translate(str.maketrans("萬億貳參陸", "万亿贰叁陆"))
     if text.startswith("半"):
         return Decimal("0.5")
