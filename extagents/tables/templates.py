@@ -19,7 +19,7 @@ _APART = 0.03
 THINGS = frozenset(
     "company firm corporation business country nation profile document report filing entity organisation organization record "
     "entry item row page article file text list fact name thing one place city person product project state annual "
-    "公 司 企 业 国 家 文 档 报 告 条 个 名 单 位 机 构".split()
+    "公 司 企 业 国 家 文 档 报 告 条 个 名 单 位 机 构 人".split()
 )
 _SIGNS = {
     "above": ">",
@@ -65,7 +65,10 @@ def statement(question: str, tables: Sequence[TableProfile]) -> WrittenSql | Non
         written: list[WrittenSql] = []
         for table in tables:
             try:
-                written.append(_Writer.of(table).write(asked))
+                writer = _Writer.of(table)
+                if asked is not ask:
+                    writer.counted(asked)
+                written.append(writer.write(asked))
             except _Unsure:
                 continue
         if written:
@@ -141,9 +144,9 @@ class _Writer:
     def condition(self, condition: Condition) -> str:
         """One condition as SQL."""
         if condition.relation == "is" and condition.values:
-            column, value = self.valued_as(condition.values[0])
-            held = Condition("", condition.relation, (value,))
-            return self._holding(column, value) if column.type == "list" else self._text(column, held)
+            column, known = self.valued_as(condition.values[0])
+            told = Condition("", condition.relation, (known,))
+            return self._holding(column, known) if column.type == "list" else self._text(column, told)
         if condition.relation in ("is", "lacks") and not condition.values:
             return self._claim(condition)
         column = self.column(condition.phrase)
@@ -306,6 +309,13 @@ class _Writer:
         value = " ".join(unknown)
         column = self.valued(value)
         return [self._holding(column, value) if column.type == "list" else self._text(column, Condition("", "like", (value,)))]
+
+    def counted(self, ask: Ask) -> None:
+        """Raises `_Unsure` unless this table's rows are surely what is counted, and not what they are grouped by."""
+        self._said_of(ask.entity)
+        rows = set(tokens(self.table.schema_.entity))
+        if ask.groups and set(tokens(ask.groups)) <= rows:
+            raise _Unsure(ask.groups)
 
     def _of_rows(self, ask: Ask, scope: list[str]) -> WrittenSql:
         table = _quoted(self.table.name)

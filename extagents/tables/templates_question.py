@@ -296,18 +296,16 @@ def _ranked(text: str) -> Ask | None:
     if not phrase:
         return None
     if hint and not entity:  # “the oldest library”: of the libraries the one founded first
-        of_rows = Ask(operation, entity=entity_of(phrase), phrase=hint, scope=scope, most=most)
-        return Ask(operation, phrase=phrase, scope=scope, most=most, otherwise=of_rows)
+        hinted = Ask(operation, entity=entity_of(phrase), phrase=hint, scope=scope, most=most)
+        return Ask(operation, phrase=phrase, scope=scope, most=most, otherwise=hinted)
     counted = re.sub(r"^number of\s+", "", phrase, flags=re.IGNORECASE)
-    grouped = re.fullmatch(r"(?:highest|largest|most|fewest|smallest|lowest|least|greatest)", word) is not None and not hint
+    words = counted.lower().split()
+    of_rows = (
+        not outer and most == 1 and word in ("most", "fewest", "least") and len(words) < 3 and words[-1:] != [stem(words[-1])]
+    )
     as_groups = (
-        Ask(
-            operation,
-            entity=" ".join([*counted.lower().split()[:-1], stem(counted.lower().split()[-1])]),
-            groups=entity,
-            scope=scope,
-        )
-        if grouped and counted and entity and "|" not in entity and most == 1
+        Ask(operation, entity=" ".join([*words[:-1], stem(words[-1])]), groups=entity, scope=scope)
+        if of_rows and entity and "|" not in entity
         else None
     )
     return Ask(operation, entity=entity, phrase=phrase, scope=scope, most=most, otherwise=as_groups)

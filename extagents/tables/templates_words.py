@@ -28,6 +28,14 @@ _STOP_ZH = frozenset("的了是在和与有于为各其该之及、")
 _WEAK = 0.2
 """What a word like “total” or “number” counts beside one that names a thing."""
 
+_UNIT_WORDS = {
+    "USD": "dollars us dollars 美元",
+    "EUR": "euros 欧元",
+    "GBP": "pounds sterling 英镑",
+    "CNY": "yuan rmb 元 人民币",
+    "JPY": "yen 日元",
+    "%": "percent per cent",
+}
 LEAST = 0.72
 """How well a phrase must fit a label to be taken for it."""
 
@@ -165,7 +173,8 @@ class Fit:
         wanted, told = years(phrase), years(label)
         if told and (not wanted or not told & wanted) and (wanted or len(told) > 1):
             return 0.0
-        free = set(tokens(unit)) | set(tokens(beside))
+        spelled = _UNIT_WORDS.get(unit, "")
+        free = set(tokens(f"{unit} {spelled}")) | set(tokens(beside))
         own = set(offered)
         extra = {token for token in asked if token in free and token not in own}
         asked_set = {token for token in asked if token not in extra and not (token in wanted and token not in told)}

@@ -6,7 +6,7 @@ import pytest
 
 from extagents.models.extraction import tabular
 from extagents.models.extraction.planning import kind_of
-from extagents.tabular import Column, TableSchema
+from extagents.tabular import Column, ProposedTable, ReportedRow, TableSchema
 from extagents.types import NamesInput, RowsInput, SchemaInput, Section, ShardText, SqlInput
 
 REVENUE = Column(name="revenue", type="number", unit="USD", description="the value under the label “Revenue”")
@@ -18,12 +18,14 @@ def section(text: str, title: str = "Acme Corp", head: str = "") -> Section:
     return Section(document=title, title=title, text=text, start=0, end=len(text), head=head)
 
 
-def read(*sections: Section, columns: tuple[Column, ...] = (REVENUE, SECTOR), entity: str = "company", documents: str = ""):
+def read(
+    *sections: Section, columns: tuple[Column, ...] = (REVENUE, SECTOR), entity: str = "company", documents: str = ""
+) -> list[ReportedRow]:
     table = TableSchema(entity=entity, documents=documents, columns=columns)
     return tabular.rows(RowsInput(shard=ShardText(id="s", sections=sections), table=table)).rows
 
 
-def cells(row):
+def cells(row: ReportedRow) -> dict[str, str]:
     return {cell.column: cell.value for cell in row.cells}
 
 
@@ -41,14 +43,14 @@ def cells(row):
         "营业收入：$1.2 billion\n行业：Energy\n",
     ],
 )
-def test_labelled_values_of_any_layout_become_one_row(text):
+def test_labelled_values_of_any_layout_become_one_row(text: str) -> None:
     (row,) = read(section(text))
     assert row.entity == "Acme Corp"
     assert cells(row) == {"revenue": "$1.2 billion", "sector": "Energy"}
     assert all(cell.quote in text for cell in row.cells)
 
 
-def test_a_table_of_many_gives_a_row_each_and_says_its_unit():
+def test_a_table_of_many_gives_a_row_each_and_says_its_unit() -> None:
     text = "| Company | Revenue (USD million) | Sector |\n|---|---|---|\n| Acme | 1,200 | Energy |\n| Beta | 30 | Retail |\n"
     rows = read(section(text, title="Overview"))
     assert [(row.entity, cells(row)["revenue"], cells(row)["sector"]) for row in rows] == [
@@ -58,12 +60,12 @@ def test_a_table_of_many_gives_a_row_each_and_says_its_unit():
     assert all(cell.quote in text for row in rows for cell in row.cells)
 
 
-def test_a_table_that_begins_in_another_shard_is_read_with_its_header():
+def test_a_table_that_begins_in_another_shard_is_read_with_its_header() -> None:
     rows = read(section("| Gamma | 7 | Health |\n", head="| Company | Revenue | Sector |\n|---|---|---|\n"))
     assert [(row.entity, cells(row)) for row in rows] == [("Gamma", {"revenue": "7", "sector": "Health"})]
 
 
-def test_records_of_json_lines_are_rows():
+def test_records_of_json_lines_are_rows() -> None:
     text = '{"name": "Acme", "revenue": 5, "products": ["a", "b"]}\n{"name": "Beta", "revenue": 6}\n'
     rows = read(section(text), columns=(REVENUE, PRODUCTS))
     assert [(row.entity, cells(row)) for row in rows] == [
@@ -84,11 +86,11 @@ def test_records_of_json_lines_are_rows():
         "Revenue growth of 5% was reported.\n",
     ],
 )
-def test_what_is_another_thing_is_not_taken(text):
+def test_what_is_another_thing_is_not_taken(text: str) -> None:
     assert read(section(text), columns=(REVENUE,)) == []
 
 
-def test_lines_of_another_year_are_not_taken_and_matrix_tables_tell_theirs():
+def test_lines_of_another_year_are_not_taken_and_matrix_tables_tell_theirs() -> None:
     wanted = Column(
         name="growth_rate_2024", type="number", unit="%", description="the value under the label “Growth rate 2024”"
     )
@@ -99,23 +101,23 @@ def test_lines_of_another_year_are_not_taken_and_matrix_tables_tell_theirs():
     assert [cells(row) for row in read(section(matrix), columns=(wanted,))] == [{"growth_rate_2024": "2.5"}]
 
 
-def test_the_latest_year_stands_for_a_column_without_one():
+def test_the_latest_year_stands_for_a_column_without_one() -> None:
     text = "Revenue 2021: $1 million\nRevenue 2023: $3 million\nRevenue 2022: $2 million\n"
     assert cells(read(section(text), columns=(REVENUE,))[0]) == {"revenue": "$3 million"}
 
 
-def test_the_name_is_what_the_document_gives_or_its_cleaned_title():
+def test_the_name_is_what_the_document_gives_or_its_cleaned_title() -> None:
     assert read(section("Company: Acme Corp\nRevenue: $5\n", title="Filing 17"))[0].entity == "Acme Corp"
     assert read(section("Revenue: $5\n", title="Acme Corp – Annual report 2023"))[0].entity == "Acme Corp"
     told = "documents titled “Dossier on …”"
     assert read(section("Revenue: $5\n", title="Dossier on Acme Corp"), documents=told)[0].entity == "Acme Corp"
 
 
-def test_the_documents_date_goes_with_the_row():
+def test_the_documents_date_goes_with_the_row() -> None:
     assert read(section("As of: 2024-03-31\nRevenue: $5\n"))[0].date == "2024-03-31"
 
 
-def propose(*questions: str, text: str, existing: tuple[TableSchema, ...] = ()):
+def propose(*questions: str, text: str, existing: tuple[TableSchema, ...] = ()) -> list[ProposedTable]:
     sample = ShardText(id="s", sections=(section(text), section(text.replace("Energy", "Retail"), title="Beta")))
     return tabular.schema(
         SchemaInput(questions=questions, sample=sample, sources=("Acme Corp", "Beta"), existing=existing)
@@ -128,7 +130,7 @@ PROFILE = (
 )
 
 
-def test_the_columns_of_all_questions_are_proposed_with_type_and_unit():
+def test_the_columns_of_all_questions_are_proposed_with_type_and_unit() -> None:
     (table,) = propose(
         "How many companies in the Energy sector have a revenue above $1 billion?",
         "Which company has the largest total area?",
@@ -147,23 +149,23 @@ def test_the_columns_of_all_questions_are_proposed_with_type_and_unit():
     assert table.entity == "company"
 
 
-def test_a_column_that_is_there_already_is_used_again():
+def test_a_column_that_is_there_already_is_used_again() -> None:
     known = TableSchema(entity="company", columns=(REVENUE,))
     (table,) = propose("Which company has the highest revenue?", text=PROFILE, existing=(known,))
     assert table.columns == [REVENUE]
 
 
-def test_no_table_where_the_sample_has_no_such_line():
+def test_no_table_where_the_sample_has_no_such_line() -> None:
     assert propose("Which company has the highest dividend?", text=PROFILE) == []
     assert propose("Why did the parser change?", text=PROFILE) == []
 
 
-def test_a_statement_that_failed_is_not_written_again():
+def test_a_statement_that_failed_is_not_written_again() -> None:
     failed = SqlInput(question="How many companies are there?", tables=(), failed="SELECT 1", error="no")
     assert tabular.sql(failed).sql == ""
 
 
-def test_names_that_differ_in_legal_form_alone_are_the_same():
+def test_names_that_differ_in_legal_form_alone_are_the_same() -> None:
     pairs = (("Acme Corp", "Acme Corporation"), ("Acme", "Acme Energy"), ("IBM", "International Business Machines"))
     assert tabular.names(NamesInput(entity="company", pairs=pairs)).same == [1, 3]
 
@@ -180,7 +182,7 @@ def test_names_that_differ_in_legal_form_alone_are_the_same():
         "所有公司的平均员工人数是多少？",
     ],
 )
-def test_corpus_questions_are_planned_as_aggregates(question):
+def test_corpus_questions_are_planned_as_aggregates(question: str) -> None:
     assert kind_of(question) == "aggregate"
 
 
@@ -193,5 +195,76 @@ def test_corpus_questions_are_planned_as_aggregates(question):
         "Acme的总部在哪里？",
     ],
 )
-def test_questions_about_one_thing_are_not(question):
+def test_questions_about_one_thing_are_not(question: str) -> None:
     assert kind_of(question) != "aggregate"
+
+
+LIBRARIES = tuple(
+    section(f"# {town} Library\n\nCountry: {country}\nVolumes: {volumes}\nOpened: {opened}\n", title=f"{town} Library")
+    for town, country, volumes, opened in (
+        ("Northfield", "Norland", "120,000", "1902"),
+        ("Eastbrook", "Vestria", "85,000", "1967"),
+        ("Southmere", "Norland", "240,500", "1954"),
+    )
+)
+图书馆 = tuple(
+    section(f"# {town}图书馆\n\n所在省份：{place}\n藏书量：{volumes}万册\n", title=f"{town}图书馆")
+    for town, place, volumes in (("北城", "江河省", 12), ("东溪", "云岭省", 8.5), ("南湖", "江河省", 24))
+)
+
+
+def asked(question: str, sections: tuple[Section, ...], existing: tuple[TableSchema, ...] = ()) -> list[ProposedTable]:
+    sample = ShardText(id="s", sections=sections)
+    return tabular.schema(SchemaInput(questions=(question,), sample=sample, existing=existing)).tables
+
+
+@pytest.mark.parametrize(
+    ("question", "sections", "columns"),
+    [
+        ("How many libraries are there?", LIBRARIES, {"country"}),
+        ("Which country has the most libraries?", LIBRARIES, {"country"}),
+        ("How many libraries are in Norland?", LIBRARIES, {"country"}),
+        ("Rank the libraries by volumes.", LIBRARIES, {"volumes"}),
+        ("What are the volumes of each library?", LIBRARIES, {"volumes"}),
+        ("List all libraries with their volumes and the year they were opened.", LIBRARIES, {"volumes", "year_opened"}),
+        ("有多少家图书馆？", 图书馆, {"所在省份"}),
+        ("哪些图书馆的藏书量超过10万册？", 图书馆, {"藏书量"}),
+        ("平均藏书量是多少？", 图书馆, {"藏书量"}),
+        ("哪个省份的图书馆最多？", 图书馆, {"省份"}),
+    ],
+)
+def test_plain_questions_over_profiles_get_their_columns(
+    question: str, sections: tuple[Section, ...], columns: set[str]
+) -> None:
+    (table,) = asked(question, sections)
+    assert {column.name for column in table.columns} == columns
+    assert table.whole == [1]
+    assert kind_of(question) == "aggregate"
+
+
+def test_a_column_under_the_same_label_is_used_again_whatever_the_question_calls_it() -> None:
+    volumes = Column(name="volumes", type="number", description="the value under the label “Volumes”")
+    known = TableSchema(entity="library", columns=(volumes,))
+    (table,) = asked("What is the total number of volumes?", LIBRARIES, existing=(known,))
+    assert table.columns == [volumes]
+
+
+def test_labels_that_a_request_names_are_columns_though_it_is_no_question() -> None:
+    (table,) = asked("libraries, country and volumes", LIBRARIES)
+    assert {column.name for column in table.columns} == {"country", "volumes"}
+    assert table.whole == []
+
+
+def test_what_no_document_says_is_not_counted_by_group() -> None:
+    assert all(not table.whole for table in asked("Which country has the most visitors?", LIBRARIES))
+
+
+def test_every_label_that_a_description_quotes_is_read() -> None:
+    column = Column(name="volumes", type="number", description='the value under the label “Volumes” (“Holdings”, "Books held")')
+    for label in ("Volumes", "Holdings", "Books held"):
+        assert [cells(row) for row in read(section(f"{label}: 7,000\n"), columns=(column,))] == [{"volumes": "7,000"}]
+
+
+def test_percentages_in_words_of_chinese_are_figures() -> None:
+    column = Column(name="rate", type="number", unit="%", description="the value under the label “失业率”")
+    assert [cells(row) for row in read(section("失业率：百分之4.71\n"), columns=(column,))] == [{"rate": "百分之4.71"}]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import duckdb
 import pytest
 
@@ -40,7 +42,7 @@ TABLE = TableProfile(
 
 
 @pytest.fixture(scope="module")
-def connection():
+def connection() -> Iterator[duckdb.DuckDBPyConnection]:
     with duckdb.connect() as opened:
         opened.execute(
             "CREATE TABLE companies (name VARCHAR, revenue DOUBLE, growth_rate_2023 DOUBLE, growth_rate_2024 DOUBLE, "
@@ -81,6 +83,17 @@ def connection():
         ('How many of the companies whose "Sector" entry is exactly "Retail" have a revenue above 100 million USD?', [(1,)]),
         ("By how much did the growth rate of Delta change from 2023 to 2024?", [(5.0,)]),
         ("Which sector occurs most often among the companies?", [("Energy",)]),
+        (
+            "Rank the companies by revenue, lowest first.",
+            [("Beta", 2e8), ("Delta", 1.2e9), ("Acme Corp", 1.5e9), ("Gamma", 3e9)],
+        ),
+        ("What is the sector of each company?", [(row[0], row[4]) for row in ROWS]),
+        ("How many companies are there in each sector?", [("Energy", 2), ("Health", 1), ("Retail", 1)]),
+        ("What is the average revenue per sector?", [("Energy", 2.25e9), ("Health", 1.2e9), ("Retail", 2e8)]),
+        ("Which sector has the most companies?", [("Energy",)]),
+        ("有多少家公司？", [(4,)]),
+        ("按营业收入从低到高给公司排名。", [("Beta", 2e8), ("Delta", 1.2e9), ("Acme Corp", 1.5e9), ("Gamma", 3e9)]),
+        ("每个行业的平均营业收入是多少？", [("Energy", 2.25e9), ("Health", 1.2e9), ("Retail", 2e8)]),
         ("营业收入超过5亿美元的公司有多少家？", [(3,)]),
         ("哪家公司的营业收入最高？", [("Gamma",)]),
         ("营业收入最高的两家公司是哪些？", [("Gamma",), ("Acme Corp",)]),
@@ -89,7 +102,9 @@ def connection():
         ("成立于1990年之前的公司有多少家？", [(1,)]),
     ],
 )
-def test_a_simple_question_is_answered_by_its_statement(connection, question, expected):
+def test_a_simple_question_is_answered_by_its_statement(
+    connection: duckdb.DuckDBPyConnection, question: str, expected: list[tuple[object, ...]]
+) -> None:
     written = statement(question, [TABLE])
     assert written is not None
     rows = connection.execute(written.sql).fetchall()
@@ -105,38 +120,40 @@ def test_a_simple_question_is_answered_by_its_statement(connection, question, ex
         "Which company has the highest 2022 growth rate?",
         "How many companies in the oil trade have a revenue above $1 billion?",
         "Who was chief executive of Acme in the year before Ms Roe was first named as such?",
+        "Which sector has the most visitors?",
+        "What is the total assets for year 2019?",
         "Why did Acme fail?",
         "",
         "哪家公司的毛利最高？",
     ],
 )
-def test_what_is_not_surely_understood_gets_no_statement(question):
+def test_what_is_not_surely_understood_gets_no_statement(question: str) -> None:
     assert statement(question, [TABLE]) is None
 
 
-def test_values_of_questions_stay_values():
+def test_values_of_questions_stay_values() -> None:
     written = statement('How many of the companies whose "Sector" entry is exactly "x\' OR 1=1 --" are there?', [TABLE])
     assert written is not None
     assert "x'' or 1=1 --" in written.sql
 
 
-def test_wordings_of_one_thing_give_one_token():
+def test_wordings_of_one_thing_give_one_token() -> None:
     assert tokens("Net sales") == tokens("营业收入") == tokens("total revenue") == ("§revenue",)
     assert tokens("Number of employees") == tokens("headcount") == tokens("员工人数")
 
 
-def test_a_label_of_another_year_never_fits():
+def test_a_label_of_another_year_never_fits() -> None:
     fit = Fit.of(["Growth rate 2023", "Growth rate 2024"])
     assert fit.score("2024 growth rate", "Growth rate 2023") == 0.0
     assert fit.score("2024 growth rate", "Growth rate 2024") == pytest.approx(1.0)
 
 
-def test_a_question_says_which_rows_it_speaks_of():
+def test_a_question_says_which_rows_it_speaks_of() -> None:
     ask = ask_of('Among the profiles whose "Map references" entry is exactly "Asia", which one has the lowest total area?')
     assert ask is not None
     assert (ask.operation, ask.phrase, ask.entity) == ("least", "total area", "profile")
     assert [(c.phrase, c.relation, c.values) for c in ask.scope] == [("Map references", "equal", ("Asia",))]
 
 
-def test_a_long_text_is_no_simple_question():
+def test_a_long_text_is_no_simple_question() -> None:
     assert ask_of("哪些" + "公司的营业收入和" * 900) is None

@@ -42,7 +42,8 @@ def propose(inputs: SchemaInput) -> ProposedTables:
             if found.key:
                 keys[found.key] += 1
     asks = [ask_of(question) for question in inputs.questions]
-    nouns = Counter(noun for ask in asks if ask is not None and (noun := ask.entity.partition(" | ")[0]))
+    ways = [way for ask in asks if ask is not None for way in (ask, ask.otherwise) if way is not None]
+    nouns = Counter(noun for way in ways if (noun := way.entity.partition(" | ")[0]))
     existing = _existing(inputs.existing, nouns)
     sample = _Sample(labels, Fit.of(list(labels)), existing, inputs.sample)
     columns: dict[str, Column] = {}
@@ -62,7 +63,8 @@ def propose(inputs: SchemaInput) -> ProposedTables:
             if ways:
                 partly += [number] if needed else []
                 ask = ways[0]
-            needed = needed + [column for column in sample.named(question) if column.name not in {c.name for c in needed}]
+            if len(inputs.questions) == 1:  # a table may be wanted, whatever is asked of it
+                needed = needed + [column for column in sample.named(question) if column.name not in {c.name for c in needed}]
         columns |= {column.name: column for column in needed if column.name not in columns}
         if ask is None:
             continue
@@ -93,10 +95,11 @@ def propose(inputs: SchemaInput) -> ProposedTables:
 
 def _existing(tables: Sequence[TableSchema], nouns: Counter[str]) -> TableSchema | None:
     """The table that is to be added to: the widest whose rows are what the questions speak of."""
-    asked = set(tokens(nouns.most_common(1)[0][0])) if nouns else set()
+    asked = [set(tokens(noun)) for noun in nouns]
 
     def fits(table: TableSchema) -> bool:
-        return not asked or asked <= _GENERIC or bool(asked & set(tokens(table.entity)))
+        told = set(tokens(table.entity))
+        return not asked or any(words <= _GENERIC or words & told for words in asked)
 
     return max((table for table in tables if fits(table)), key=lambda table: len(table.columns), default=None)
 
@@ -119,6 +122,9 @@ class _Sample:
         found: list[Column] = []
         complete = True
         for phrase in ask.phrases:
+            if ask.otherwise is not None and phrase in (ask.phrase, *ask.shown) and self.rows_are(phrase):
+                complete = False  # rows are counted, not a column added up
+                continue
             column = self.column(phrase, ask, taken)
             if column is None and any(c.phrase == phrase and c.relation in ("is", "lacks") for c in (*ask.scope, *ask.tested)):
                 column = self._holder(phrase)
@@ -143,14 +149,15 @@ class _Sample:
         ):
             complete = False
         if not found and complete and ask.operation in ("count", "list") and self.rows_are(noun, plainly=True):
-            found = self._common()
+            found = self._common(set(tokens(noun)))
         return found, complete
 
     def column(self, phrase: str, ask: Ask, taken: dict[str, Column]) -> Column | None:
         """The column that a phrase means: of the table, of another question of this call, or under labels of the sample."""
         if (known := _known(phrase, self.existing)) is not None:
             return known
-        chosen = _best(phrase, self.labels, self.fit)
+        words = set(tokens(phrase))
+        chosen = [label for label in _best(phrase, self.labels, self.fit) if not _naming(label.text, words)]
         column = _column(phrase, ask, chosen) if chosen else _unseen(phrase, ask, self.labels)
         if column is None or not chosen:
             return column
@@ -166,15 +173,11 @@ class _Sample:
         documents = len({section.document for section in self.text.sections})
         for label in self.labels.values():
             core = _core(label.text, label.text)
-            if (
-                core
-                and core <= asked
-                and label.values
-                and len(label.documents) >= min(2, documents)
-                and plain(label.text) not in _NAMES
-            ):
-                if core not in found or len(label.documents) > len(found[core].documents):
-                    found[core] = label
+            usual = core and core <= asked and label.values and len(label.documents) >= min(2, documents)
+            if not usual or plain(label.text) in _NAMES:
+                continue
+            if core not in found or len(label.documents) > len(found[core].documents):
+                found[core] = label
         columns = [self.column(label.text, Ask("list", shown=(label.text,)), {}) for label in found.values()]
         return [column for column in columns if column is not None]
 
@@ -199,7 +202,9 @@ class _Sample:
         for section in self.text.sections:
             told.setdefault(section.document, set()).update(tokens(f"{section.document} {section.title} {section.text[:3000]}"))
         saying = sum(words <= said for said in told.values())
-        labelled = any(words & set(tokens(label.text)) for label in self.labels.values() if plain(label.text) not in _NAMES)
+        if any(_naming(label.text, words) for label in self.labels.values()):
+            return True
+        labelled = any(words <= set(tokens(label.text)) for label in self.labels.values() if plain(label.text) not in _NAMES)
         if 2 * saying >= len(told) and not labelled:
             return True
         shared = sum(len(label.documents) >= _ALIKE_SHARE * len(told) for label in self.labels.values())
@@ -217,12 +222,16 @@ class _Sample:
         others = self.existing.columns if self.existing is not None else ()
         return next((other for other in others if set(labels_of(column)) & set(labels_of(other))), column)
 
-    def _common(self) -> list[Column]:
+    def _common(self, words: set[str]) -> list[Column]:
         """A column that tells rows apart from other text: the label that most documents hold."""
         if self.existing is not None:
             return list(self.existing.columns[:1])
         usual = sorted(
-            (label for label in self.labels.values() if label.values and plain(label.text) not in _NAMES | wordings().dates),
+            (
+                label
+                for label in self.labels.values()
+                if label.values and plain(label.text) not in _NAMES | wordings().dates and not _naming(label.text, words)
+            ),
             key=lambda label: -len(label.documents),
         )
         column = self.column(usual[0].text, Ask("list", shown=(usual[0].text,)), {}) if usual else None
@@ -230,6 +239,13 @@ class _Sample:
 
 
 _NAMES = wordings().names
+_NAMING = frozenset("name title id code 名 称 编 号".split())
+
+
+def _naming(label: str, words: set[str]) -> bool:
+    """Whether a label names the thing that the words are: “server name”, “服务器名称”."""
+    told = set(tokens(label))
+    return bool(words) and words < told and told - words <= _NAMING
 
 
 def _take(labels: dict[str, _Label], found: Field, document: str) -> None:
@@ -424,9 +440,9 @@ def _unit(values: Sequence[str], told: Sequence[str]) -> str:
 
 
 def _slug(phrase: str, asked: frozenset[str]) -> str:
-    """A column's name in snake_case, in the letters of its language, made from the question's words, so that it is the same whatever the sample is."""
+    """A column's name in snake_case, made from the question's words, so that it is the same whatever the sample is."""
     if any(is_cjk(char) for char in phrase):
-        words = re.findall(r"[^\W_]+", re.sub(r"[（(][^()（）]*[)）]|的", " ", phrase).lower())
+        words = re.findall(r"[^\W_]+", re.sub(r"[（(][^()（）]*[)）]|的", " ", _without_years(phrase)).lower())
     else:
         words = re.findall(r"[a-z0-9]+", phrase.lower())
         words = [word for word in words if word not in _SMALL] or words

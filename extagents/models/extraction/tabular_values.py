@@ -12,7 +12,7 @@ _CURRENCY = r"(?:US\$|HK\$|A\$|C\$|RMB|USD|EUR|GBP|CNY|JPY|CHF|HKD|INR|KRW|[$€
 _NUMBER = r"(?:\d{1,3}(?:[,，  '’]\d{3})+|\d+(?:[.,]\d{3}){2,}|\d+)(?:[.,]\d+)?"
 _FIGURE = re.compile(
     rf"(?P<open>[(（](?=\s*{_CURRENCY}?\s?\d))?(?P<before>{_CURRENCY})?\s?(?P<sign>[-−–](?=\s?{_CURRENCY}"
-    rf"?\s?\d))?\s?(?P<after_sign>{_CURRENCY})?\s?(?<![\w.])(?P<number>{_NUMBER})"
+    rf"?\s?\d))?\s?(?P<after_sign>{_CURRENCY})?\s?(?<![A-Za-z0-9_.])(?P<number>{_NUMBER})"
     rf"(?P<scale>[\s-]?{_SCALE}(?![A-Za-z]))?(?P<unit>\s?(?:%|percent\b|per cent\b|‰|°[CF]"
     rf"|{_CURRENCY}|美元|欧元|人民币|港元|日元|英镑|元"
     r"|平方公里|平方千米|平方米|公里|千米|厘米|毫米|米|公斤|千克|毫克|克|吨|个月|小时|分钟|天|周|千瓦|瓦|毫升|升|节|件|岁|年|人|名|家|个"
@@ -70,6 +70,8 @@ def figure_of(value: str, *, alone: bool = False, unit: str = "") -> str | None:
             return (spelled.group() + (rest.group() if rest else "")).strip() if not alone or spelled.start() < 3 else None
         numeral = _NUMERAL_ZH.search(text)
         return numeral.group() if numeral is not None and not re.search(r"\d", text) and len(numeral.group()) > 1 else None
+    if alone and re.match(r"[A-Za-z]+[-_.]?\d", text.strip()) and not re.match(_CURRENCY, text.strip()):
+        return None  # a code, like “srv-01”
     if alone:
         left = text[: found[0].start()] + text[found[0].end() :]
         if len(re.findall(r"[^\W\d_]+", _parenthesised(left))) > 3:
