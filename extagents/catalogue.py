@@ -8,17 +8,17 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Container, Coroutine, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from pydantic import ValidationError
 
-from extagents.agents.analyst import Agreed, slug, widened
+from extagents.agents.analyst import slug, widened
 from extagents.errors import StoreError
 from extagents.models.base import Prompt
-from extagents.tables.database import Database
-from extagents.tabular import RowFound, Table, TableSchema, WrittenSql
+from extagents.prompts import language_of
+from extagents.tabular import RowFound, TableSchema, WrittenSql
 
 if TYPE_CHECKING:
     from extagents.workspace import Workspace
@@ -26,8 +26,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 MOST_CATALOGUES = 4  # inputs whose tables are kept at a time
 MOST_GROUPS = 24  # of columns that were read together, of one input; the oldest are forgotten
-MOST_MADE = 16  # tables and looks of one input that are kept
-MOST_OPEN = 2  # databases of one input that are open at a time
+MOST_MADE = 24  # tables, looks and databases of one input that are kept
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,18 +42,19 @@ class Catalogue:
     """The tables of one input, as one reader model reads it in one language.
 
     `rows` holds what shards were read into, by version of the reading and shard; `same` the verdicts on names, by table;
-    `waiting` are the runs of a batch that want tables proposed together, `asking` those that want statements, by tables, and
-    `written` the statements that were written for them.
+    `partly` the questions that need more than tables. `waiting` are the runs of a batch that want tables proposed together,
+    `asking` those that want statements, by tables, and `written` the statements that were written for them.
     """
 
     groups: list[Group] = field(default_factory=list)
     rows: dict[tuple[str, str], tuple[RowFound, ...]] = field(default_factory=dict)
     same: dict[str, dict[tuple[str, str], bool]] = field(default_factory=dict)
+    partly: set[str] = field(default_factory=set)
     waiting: dict[str, Workspace] = field(default_factory=dict)
     asking: dict[Any, dict[str, tuple[Workspace, Prompt[WrittenSql]]]] = field(default_factory=dict)
     written: dict[str, WrittenSql] = field(default_factory=dict)
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
-    _open: OrderedDict[Any, Database] = field(default_factory=OrderedDict)
+    _locks: dict[Any, asyncio.Lock] = field(default_factory=dict)
     _made: OrderedDict[Any, Any] = field(default_factory=OrderedDict)
 
     @property
@@ -65,43 +65,47 @@ class Catalogue:
             found[group.name] = widened(found[group.name], group.schema.columns) if group.name in found else group.schema
         return list(found.items())
 
-    def add(self, agreed: Sequence[Agreed]) -> None:
-        """Takes over tables that were agreed on: of each, a group of the columns that it had not yet."""
-        for table in agreed:
-            schema, known = table.schema, dict(self.schemas).get(table.name)
+    def add(self, tables: Iterable[tuple[str, TableSchema]]) -> list[Group]:
+        """Takes over tables: of each, a group of the columns that it had not yet. The new groups."""
+        added: list[Group] = []
+        for name, schema in tables:
+            known = dict(self.schemas).get(name)
             if known is not None:
                 names = {column.name for column in known.columns}
                 fresh = tuple(column for column in schema.columns if column.name not in names)
                 schema = known.model_copy(update={"columns": fresh})
-            if schema.columns and not any(group == Group(table.name, schema) for group in self.groups):
-                self.groups.append(Group(table.name, schema))
+            if schema.columns:
+                added.append(Group(name, schema))
+                self.groups.append(added[-1])
+        del self.groups[:-MOST_GROUPS]
+        return added
+
+    def restore(self, groups: Iterable[Group]) -> None:
+        """Takes over groups exactly as they were read, those that it has left out."""
+        self.groups += [group for group in groups if group not in self.groups]
         del self.groups[:-MOST_GROUPS]
 
-    async def once(self, key: Any, make: Callable[[], Coroutine[Any, Any, T]]) -> T:
-        """What was made under a key, made now if it was not before: of many questions over the same rows, one works."""
-        async with self.lock:
+    def prune(self, versions: Container[str]) -> None:
+        """Lets go of rows that no group asks for any more."""
+        for key in [key for key in self.rows if key[0] not in versions]:
+            del self.rows[key]
+
+    async def once(self, key: Any, make: Callable[[], Coroutine[Any, Any, tuple[T, bool]]]) -> T:
+        """What was made under a key, made now if it was not before: of many questions over the same rows, one works.
+
+        What is made says whether it is to be kept.
+        """
+        lock = self._locks.setdefault(key, asyncio.Lock())
+        async with lock:
             if key not in self._made:
-                self._made[key] = await make()
+                made, kept = await make()
+                if not kept:
+                    return made
+                self._made[key] = made
                 while len(self._made) > MOST_MADE:
-                    self._made.popitem(last=False)
+                    self._locks.pop(self._made.popitem(last=False)[0], None)
             self._made.move_to_end(key)
             return cast(T, self._made[key])
-
-    async def database(self, key: Any, tables: tuple[Table, ...]) -> Database:
-        """The tables' database, kept open for the questions that follow; what is too many is closed."""
-        async with self.lock:
-            if key not in self._open:
-                self._open[key] = await asyncio.to_thread(Database, tables)
-                while len(self._open) > MOST_OPEN:
-                    await asyncio.to_thread(self._open.popitem(last=False)[1].close)
-            self._open.move_to_end(key)
-            return self._open[key]
-
-    async def aclose(self) -> None:
-        """Closes the databases."""
-        opened, self._open = list(self._open.values()), OrderedDict()
-        for database in opened:
-            await asyncio.to_thread(database.close)
 
 
 class Catalogues:
@@ -120,55 +124,40 @@ class Catalogues:
                 found = Catalogue()
                 # Elsewhere, rows of earlier runs come from the read cache alone.
                 if workspace.remember_reads:
-                    found.add(await _told_by_runs(workspace))
+                    found.restore(await _told_by_runs(workspace))
                 self._kept[key] = found
             self._kept.move_to_end(key)
-            for old in [*self._kept][:-MOST_CATALOGUES]:
-                if not self._kept[old].waiting:
-                    await self._kept.pop(old).aclose()
+            while len(self._kept) > MOST_CATALOGUES:  # a run that uses one still has it
+                self._kept.popitem(last=False)
             return found
 
-    async def aclose(self) -> None:
-        """Closes all databases."""
-        kept, self._kept = list(self._kept.values()), OrderedDict()
-        for catalogue in kept:
-            await catalogue.aclose()
 
-
-async def _told_by_runs(workspace: Workspace) -> list[Agreed]:
-    """The tables that earlier runs over the same input agreed on, the oldest first."""
+async def _told_by_runs(workspace: Workspace) -> list[Group]:
+    """The groups that earlier runs over the same input, by the same readers in the same language, have read; oldest first."""
     try:
         records = await workspace.memory.list_runs()
     except StoreError:  # what the run itself needs of the memory fails by itself
         return []
-    corpus, found = workspace.corpus.fingerprint, list[Agreed]()
+    found: list[Group] = []
     for record in reversed(records):
-        if record.manifest.corpus == corpus and record.manifest.run != workspace.run_id:
-            found += stored_tables(record.state)
+        manifest = record.manifest
+        alike = (manifest.corpus, manifest.model) == (workspace.corpus.fingerprint, workspace.gate.model("reader").name)
+        if alike and manifest.run != workspace.run_id and language_of(manifest.question) == workspace.desk.language:
+            found += [group for group in stored_groups(record.state) if group not in found]
     return found[-MOST_GROUPS:]
 
 
-def told_tables(agreed: Sequence[Agreed]) -> list[dict[str, Any]]:
-    """Tables that were agreed on, as the memory keeps them."""
-    return [
-        {
-            "name": table.name,
-            "schema": table.schema.model_dump(mode="json"),
-            "whole": sorted(table.whole),
-            "partly": sorted(table.partly),
-        }
-        for table in agreed
-    ]
+def told_groups(groups: Sequence[Group]) -> list[dict[str, Any]]:
+    """Groups as the memory keeps them."""
+    return [{"name": group.name, "schema": group.schema.model_dump(mode="json")} for group in groups]
 
 
-def stored_tables(state: dict[str, Any]) -> tuple[Agreed, ...]:
-    """The tables that a run's state tells of; those of another version's form are left out."""
-    found: list[Agreed] = []
+def stored_groups(state: dict[str, Any]) -> tuple[Group, ...]:
+    """The groups that a run's state tells of; those of another version's form are left out."""
+    found: list[Group] = []
     for one in state.get("tables", ()):
         try:
-            schema = TableSchema.model_validate(one["schema"])
-            name = slug(one["name"])
-            found.append(Agreed(name, schema, frozenset(one["whole"]), frozenset(one["partly"])))
+            found.append(Group(slug(one["name"]), TableSchema.model_validate(one["schema"])))
         except (ValidationError, KeyError, TypeError):
             continue
     return tuple(found)

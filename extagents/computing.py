@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from extagents import events
@@ -19,6 +21,7 @@ from extagents.types import AnswerType
 
 REPAIRS = 2  # of a statement that failed, at most
 AGREED, MAJORITY, ALONE, CONTRADICTED = 0.9, 0.75, 0.65, 0.35  # confidence by how many statements bring the same
+_ORDERED = re.compile(r"\border\s+by\s+(?!\"?(?:\w+\.)?\"?name\b)", re.IGNORECASE)  # by something else than names
 EMPTY_SHARE = 0.5  # of the rows without a value, from which a table is too empty to settle a question
 
 
@@ -58,6 +61,7 @@ async def compute(
     wordless: bool,
     on_statement: Callable[[events.StatementRun], None],
     given: WrittenSql | None = None,
+    unread: float = 0.0,
 ) -> Computed:
     """Answers the question from the tables. `core` is it without wishes about form; `wordless`: by rules alone.
 
@@ -68,16 +72,12 @@ async def compute(
     asking = _Asking(core, profiles, database, desk, instructions, answer_type, on_statement, given)
     by_rules = await asyncio.to_thread(statement, question, profiles)
     ruled = None if by_rules is None else await asking.run(by_rules)
-    missing: tuple[str, ...] = ()
-    try:
-        first = None if wordless else await asking.written(0)
-        if first is None and not wordless and asking.missing:
-            missing = asking.missing
-        second = ruled
+    first, second = None, ruled
+    with suppress(Stop):  # what nothing more can be paid for stands as it is
+        first = None if wordless else await asking.written(0, alone=ruled is None)
         if first is not None and (ruled is None or not await asyncio.to_thread(_same, first, ruled)):
             second = await asking.written(1)
-    except Stop:
-        first, second = None, ruled  # nothing more can be paid
+    missing = asking.missing if first is None and not wordless else ()
     told = [one for one in (first, second, ruled) if one is not None]
     if not told:
         return Computed("", _evidence(tables, None, ()), missing=missing or (() if by_rules else (core,)))
@@ -85,14 +85,16 @@ async def compute(
     statements = len({id(one) for one in told})
     checks = [_vote(votes, statements)]
     agreed = votes > 1
+    if unread:
+        checks.append(f"{unread:.0%} of the input was not read into the table.")
     confidence = (
         AGREED if agreed and votes == statements else MAJORITY if agreed else ALONE if statements == 1 else CONTRADICTED
     )
     rests_on = await asyncio.to_thread(_resting, chosen, tables, database)
-    named = set((await asyncio.to_thread(database.mentioned, chosen.written.sql)).columns)
+    named, tables = await asyncio.to_thread(_mentioned, chosen.written.sql, tables, database)
     empty, told_empty = _emptiness(tables, named)
     checks += told_empty
-    confidence *= 1 - empty / 2
+    confidence *= (1 - empty / 2) * (1 - unread)
     language = language_of(question)
     answer = answer_of(chosen.result, chosen.written, tables, answer_type=answer_type, language=language, question=question)
     table = _evidence(tables, chosen, checks)
@@ -101,7 +103,7 @@ async def compute(
         table,
         confidence=round(confidence, 4),
         bearing=rests_on,
-        settled=bool(answer) and (agreed or wordless) and empty < EMPTY_SHARE,
+        settled=bool(answer) and (agreed or wordless) and empty < EMPTY_SHARE and not unread,
         missing=missing,
         notices=_notices(table, named, agreed=agreed or statements == 1),
     )
@@ -121,8 +123,8 @@ class _Asking:
     given: WrittenSql | None = None
     missing: tuple[str, ...] = ()
 
-    async def written(self, opinion: int) -> _Ran | None:
-        """A statement by the model, repaired at most twice; None where it has none that works."""
+    async def written(self, opinion: int, *, alone: bool = False) -> _Ran | None:
+        """A statement by the model, repaired at most twice; None if it has none that works. `alone`: nothing else answers."""
         failed = error = ""
         for number in range(REPAIRS + 1):
             prompt = analyst.sql_prompt(
@@ -139,7 +141,7 @@ class _Asking:
             try:
                 written = given or await analyst.write_sql(prompt, self.desk)
             except CallFailed as failure:
-                if failure.fatal or opinion == 0:
+                if failure.fatal or alone:
                     raise
                 return None
             if not written.sql or written.missing:
@@ -178,7 +180,7 @@ def _resting(chosen: _Ran, tables: Sequence[Table], database: Database) -> tuple
     sql = chosen.written.sql
     if found := bearing(sql, chosen.result, tables, database=database):
         return found
-    columns = set(database.mentioned(sql).columns)
+    columns, tables = _mentioned(sql, tables, database)
     return tuple(
         (row.name, name, cell)
         for table in tables
@@ -186,6 +188,16 @@ def _resting(chosen: _Ran, tables: Sequence[Table], database: Database) -> tuple
         for name, cell in row.cells.items()
         if name.lower() in columns
     )
+
+
+def _mentioned(sql: str, tables: Sequence[Table], database: Database) -> tuple[set[str], Sequence[Table]]:
+    """The columns that a statement mentions, and the tables that it reads, those first that it names first; all if unknown."""
+    try:
+        mentioned = database.mentioned(sql)
+    except SqlError:  # of a statement that has run, only its citations are lost
+        return {column.name.lower() for table in tables for column in table.columns}, tables
+    read = [table for name in mentioned.tables for table in tables if table.name.lower() == name.lower()]
+    return set(mentioned.columns), read or tables
 
 
 def _chosen(told: Sequence[_Ran]) -> tuple[_Ran, int]:
@@ -201,7 +213,8 @@ def _chosen(told: Sequence[_Ran]) -> tuple[_Ran, int]:
 
 def _same(one: _Ran, other: _Ran) -> bool:
     """Whether two statements bring the same, in whatever units. Blocking: units may have to be converted."""
-    return same_result(one.result, other.result, units=(one.written.unit, other.written.unit))
+    ordered = all(_ORDERED.search(ran.written.sql) for ran in (one, other)) and len(one.result.rows) > 1
+    return same_result(one.result, other.result, ordered=ordered, units=(one.written.unit, other.written.unit))
 
 
 def _vote(votes: int, statements: int) -> str:

@@ -849,10 +849,8 @@ class Coordinator(Batches):
         await asyncio.gather(*running, return_exceptions=True)
         for workspace in tuple(self._workspaces.values()):  # of a user's own graph that was left between two steps
             await self.fail(workspace, asyncio.CancelledError())
-        gate, memory, executor, catalogues = self._gate, self._memory, self._executor, self._catalogues
+        gate, memory, executor = self._gate, self._memory, self._executor
         self._gate = self._memory = self._executor = self._catalogues = None
-        if catalogues is not None:
-            await catalogues.aclose()
         if executor is not None:
             await executor.aclose()
         if gate is not None:

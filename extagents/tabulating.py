@@ -7,10 +7,14 @@ the same, over a table that is filled well enough; otherwise the ladder judges t
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+import datetime
+from collections.abc import AsyncIterator, Container, Iterable, Sequence
+from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from functools import partial
 from typing import Any
+
+from pydantic import ValidationError
 
 from extagents import events
 from extagents.agents import analyst
@@ -22,13 +26,13 @@ from extagents.catalogue import Group
 from extagents.computing import Computed, compute
 from extagents.errors import StoreError
 from extagents.gaps import second_look
-from extagents.gate import CallFailed, Stop
+from extagents.gate import BudgetEnded, CallFailed, Stop
 from extagents.journal import key_of, parts_of, replayed
 from extagents.models.base import Prompt
 from extagents.sampling import samples
 from extagents.sharing import SharedAccount
 from extagents.tables.building import Source, build
-from extagents.tables.database import Database
+from extagents.tables.database import Database, SqlError
 from extagents.tables.entities import resolve
 from extagents.tables.values import parse
 from extagents.tabular import Column, ProposedTables, RowFound, Table, TableProfile, TableSchema, WrittenSql, WrittenStatements
@@ -68,17 +72,14 @@ async def tabulate(workspace: Workspace) -> None:
     workspace.tried.add("table")
     try:
         catalogue = workspace.catalogue = await workspace.catalogues.of(workspace)
-        answered = None
-        if not workspace.agreed and catalogue.groups and workspace.request.goal == "answer":
-            answered = await _from(workspace, catalogue.groups)
-        if answered is None or answered.missing:
-            groups = await _proposed(workspace)
-            if groups:
-                answered = await _from(workspace, groups)
+        catalogue.prune({version_of(group.schema, workspace.desk) for group in catalogue.groups})
+        answered = await _answered(workspace)
+    except BudgetEnded:
+        return workspace.notice("The budget does not cover designing a table; the answer does without it.")
     except Stop as stop:
         return workspace.halt(stop.stopped_by)
-    except CallFailed as failure:
-        if failure.fatal:
+    except (CallFailed, SqlError) as failure:
+        if isinstance(failure, CallFailed) and failure.fatal:
             workspace.fatal = failure
             return None
         return workspace.notice(f"The table could not be computed ({failure.message}); the answer does without it.")
@@ -87,12 +88,54 @@ async def tabulate(workspace: Workspace) -> None:
     return None
 
 
+async def _answered(workspace: Workspace) -> Computed | None:
+    """The question's answer from tables: those of an unfinished run, those that were read for others, or new ones."""
+    catalogue, asked = workspace.catalogue, workspace.request.question
+    if workspace.groups:  # of a run that is gone on with
+        catalogue.restore(workspace.groups)
+        answered = await _from(workspace, workspace.groups)
+        if answered is None or not answered.missing:
+            return answered
+    elif workspace.request.goal == "answer" and not _wordless(workspace) and asked not in catalogue.partly:
+        known = await _read_already(workspace)
+        if known:
+            workspace.groups = tuple(known)
+            await _keep(workspace)
+            answered = await _from(workspace, known)
+            if answered is not None and not answered.missing:
+                return answered
+    if workspace.fatal is not None or workspace.stopped_by is not None:
+        return None
+    groups = await _proposed(workspace)
+    return await _from(workspace, groups) if groups else None
+
+
+def _wordless(workspace: Workspace) -> bool:
+    """Whether tables are designed by rules: that costs nothing, so every question has its own, whatever was asked before it."""
+    return workspace.gate.model("analyst").name == "extractive"
+
+
+async def _read_already(workspace: Workspace) -> list[Group]:
+    """The groups of columns that were read over this input: in this process, or by runs whose readings the memory kept."""
+    found = []
+    for group in workspace.catalogue.groups:
+        version = version_of(group.schema, workspace.desk)
+        here = all((version, shard.id) in workspace.catalogue.rows for shard in workspace.shards)
+        if here or await workspace.was_read(group.schema):
+            found.append(group)
+    return found
+
+
+async def _keep(workspace: Workspace) -> None:
+    """Stores which groups the run reads: it is gone on with by exactly these."""
+    await workspace.memory.update_run(workspace.run_id, state=workspace.state("table"), fence=workspace.fence)
+
+
 def needs_reading(workspace: Workspace) -> bool:
     """Whether the question is read for facts, too: it has no answer from the table, or is not for the table alone."""
     if workspace.request.goal == "table" or workspace.stopped_by is not None or workspace.fatal is not None:
         return False
-    partly = any(0 in table.partly for table in workspace.agreed) and not any(0 in table.whole for table in workspace.agreed)
-    return partly or not any(candidate.path == "table" for candidate in workspace.candidates)
+    return not workspace.tabular or not any(candidate.path == "table" for candidate in workspace.candidates)
 
 
 def begin_reading(workspace: Workspace) -> None:
@@ -108,60 +151,89 @@ def begin_reading(workspace: Workspace) -> None:
 # ------------------------------------------------------------------ what is read
 
 
-async def _proposed(workspace: Workspace) -> list[Group]:
-    """The groups of columns that the question needs, proposed now if they were not before; in a batch, for all at once."""
+async def _proposed(workspace: Workspace) -> tuple[Group, ...]:
+    """The groups of columns that the question needs, proposed now; in a batch, for all at once."""
     catalogue = workspace.catalogue
-    if not workspace.agreed:
-        catalogue.waiting[workspace.run_id] = workspace
-        try:
-            if workspace.cohort is not None:
-                await workspace.guard(workspace.cohort.meet(workspace.run_id))
-            async with catalogue.lock:
-                if workspace.run_id in catalogue.waiting:
-                    await workspace.guard(_propose(workspace))
-        finally:
-            catalogue.waiting.pop(workspace.run_id, None)
+    catalogue.waiting[workspace.run_id] = workspace
+    together = workspace.cohort is not None and not _wordless(workspace)
+    try:
+        if together and workspace.cohort is not None:
+            await workspace.guard(workspace.cohort.meet(workspace.run_id))
+        async with _turn(workspace, catalogue.lock):
+            if workspace.run_id in catalogue.waiting:
+                with_it = [one for one in catalogue.waiting.values() if together and one.cohort is workspace.cohort]
+                await workspace.guard(_propose(workspace, with_it or [workspace]))
+    finally:
+        catalogue.waiting.pop(workspace.run_id, None)
+    if not workspace.groups:
+        return ()
+    await _keep(workspace)
+    for name, schema in _merged(workspace.groups).items():
+        workspace.emit(events.TableProposed(name=name, entity=schema.entity, columns=schema.columns))
+    return workspace.groups
+
+
+@asynccontextmanager
+async def _turn(workspace: Workspace, lock: asyncio.Lock) -> AsyncIterator[None]:
+    """Waits for others who are at it, but no longer than the run may."""
+    if lock.locked():
+        await workspace.guard(lock.acquire(), ending=True)
     else:
-        catalogue.add(workspace.agreed)  # of a run that is gone on with
-    for table in workspace.agreed:
-        columns = table.schema.columns
-        workspace.emit(events.TableProposed(name=table.name, entity=table.schema.entity, columns=columns))
-    names = {table.name for table in workspace.agreed}
-    return [group for group in catalogue.groups if group.name in names]
+        await lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()
 
 
-async def _propose(workspace: Workspace) -> None:
+async def _propose(workspace: Workspace, waiting: Sequence[Workspace]) -> None:
     """Proposes tables for the question, and for those of the batch that wait with it: what they need is read together."""
     catalogue = workspace.catalogue
-    with_it = workspace.cohort is not None
-    waiting = [one for one in catalogue.waiting.values() if one is workspace or (with_it and one.cohort is workspace.cohort)]
-    existing = catalogue.schemas
-    for start in range(0, len(waiting), TOGETHER):
-        some = waiting[start : start + TOGETHER]
-        agreed = await _voted(workspace, some, [one.request.question for one in some], existing)
-        known = dict(existing)
-        for table in agreed:
-            known[table.name] = analyst.widened(known.get(table.name, table.schema), table.schema.columns)
-        existing = list(known.items())
-        for place, one in enumerate(some):
-            serving = [table for table in agreed if place in table.whole or place in table.partly]
-            if len(some) == 1 and not serving:
-                serving = list(agreed) if workspace.request.goal == "table" else []
-            one.agreed = tuple(_for_one(table, place) for table in serving)
-    catalogue.add([Agreed(name, schema, frozenset(), frozenset()) for name, schema in existing])
-    for one in waiting:
+    existing = [] if _wordless(workspace) else catalogue.schemas
+    served: list[tuple[Workspace, list[Agreed]]] = []
+    try:
+        for start in range(0, len(waiting), TOGETHER):
+            some = waiting[start : start + TOGETHER]
+            agreed = await _voted(workspace, some, [one.request.question for one in some], existing)
+            alone = len(some) == 1 and workspace.request.goal == "table"
+            used = [table for table in agreed if table.whole or table.partly or alone]
+            existing = list(_merged([*map(_as_group, existing), *(Group(table.name, table.schema) for table in used)]).items())
+            for place, one in enumerate(some):
+                one.tabular = any(place in table.whole for table in used) or alone
+                serving = [table for table in used if place in table.whole or place in table.partly or alone]
+                served.append((one, serving))
+    except BudgetEnded:
+        if len(waiting) < 2:
+            raise
+        return await _propose(workspace, [workspace])  # somebody cannot bear a share: each asks for itself
+    names = {table.name for _, serving in served for table in serving}
+    wanted = [(name, schema) for name, schema in existing if name in names]
+    if _wordless(workspace):
+        fresh = [Group(name, schema) for name, schema in wanted]
+        catalogue.restore(fresh)
+    else:
+        catalogue.add(wanted)
+        fresh = catalogue.groups
+    for one, serving in served:
+        mine = {table.name for table in serving}
+        one.groups = tuple(group for group in fresh if group.name in mine)
+        one.columns = frozenset(column.name for table in serving for column in table.schema.columns)
+        if serving and not one.tabular:
+            catalogue.partly.add(one.request.question)
         catalogue.waiting.pop(one.run_id, None)
-        if one.agreed:
-            await one.memory.update_run(one.run_id, state=one.state("table"), fence=one.fence)
 
 
-def _for_one(table: Agreed, place: int) -> Agreed:
-    """The table as one of several questions sees it: it is number 0 of its own."""
-    return replace(
-        table,
-        whole=frozenset({0} if place in table.whole else ()),
-        partly=frozenset({0} if place in table.partly else ()),
-    )
+def _as_group(pair: tuple[str, TableSchema]) -> Group:
+    return Group(*pair)
+
+
+def _merged(groups: Iterable[Group]) -> dict[str, TableSchema]:
+    """The tables of the groups with all their columns, by name."""
+    found: dict[str, TableSchema] = {}
+    for group in groups:
+        known = found.get(group.name)
+        found[group.name] = group.schema if known is None else analyst.widened(known, group.schema.columns)
+    return found
 
 
 async def _voted(
@@ -232,15 +304,16 @@ async def _look_again(workspace: Workspace, groups: Sequence[Group]) -> None:
             return
 
 
-async def _looked(workspace: Workspace, groups: Sequence[Group], group: Group, look: int) -> tuple[Shard, ...]:
-    """The shards of a further look at one group's columns."""
-    tables = await _built(workspace, groups)
+async def _looked(workspace: Workspace, groups: Sequence[Group], group: Group, look: int) -> tuple[tuple[Shard, ...], bool]:
+    """The shards of a further look at one group's columns, and whether names were settled for them."""
+    tables, kept = await _built(workspace, groups)
     table = next((table for table in tables if table.name == group.name), None)
     if table is None:
-        return ()
+        return (), kept
     most = workspace.settings.shard_tokens
     rows = _rows_of(workspace, group)
-    return await asyncio.to_thread(second_look, workspace.corpus, table, group.schema.columns, rows, look=look, most=most)
+    columns = group.schema.columns
+    return await asyncio.to_thread(second_look, workspace.corpus, table, columns, rows, look=look, most=most), kept
 
 
 def _rows_of(workspace: Workspace, group: Group) -> list[RowFound]:
@@ -257,7 +330,9 @@ def _cells(workspace: Workspace) -> int:
 def _key(workspace: Workspace, groups: Sequence[Group]) -> Any:
     """What tables depend on: what was asked of the readers, and what was read."""
     versions = tuple((group.name, version_of(group.schema, workspace.desk)) for group in groups)
-    return versions, frozenset(workspace.rows), frozenset(workspace.failed)
+    read = frozenset((*key, hash(rows)) for key, rows in workspace.rows.items())
+    dates = hash(tuple(_date_of(document.metadata) for document in workspace.corpus.documents))
+    return versions, read, frozenset(workspace.failed), frozenset(workspace.partly), dates
 
 
 # ------------------------------------------------------------------ tables
@@ -273,6 +348,8 @@ async def _from(workspace: Workspace, groups: Sequence[Group]) -> Computed | Non
         return None
     key = _key(workspace, groups)
     tables = await workspace.catalogue.once(("tables", key), lambda: _built(workspace, groups))
+    if workspace.request.goal == "table" and workspace.columns:
+        tables = tuple(_only(table, workspace.columns) for table in tables)
     if not any(len(table) for table in tables):
         return None
     for table in tables:
@@ -288,9 +365,10 @@ async def _from(workspace: Workspace, groups: Sequence[Group]) -> Computed | Non
     workspace.table = tables[0].model_copy(update={"others": tables[1:]})
     if workspace.request.goal == "table":
         return None
-    database = await workspace.catalogue.database(key, tables)
+    database = await workspace.catalogue.once(("database", key), partial(_opened, tables))
     plan = workspace.plan
-    given = await _written_together(workspace, database, key) if workspace.cohort is not None else None
+    together = workspace.cohort is not None and workspace.stopped_by is None
+    given = await _written_together(workspace, database, key) if together else None
     return await compute(
         workspace.request.question,
         tables,
@@ -299,10 +377,39 @@ async def _from(workspace: Workspace, groups: Sequence[Group]) -> Computed | Non
         core=plan.core,
         instructions=plan.instructions,
         answer_type=expected_type(plan.core, plan.answer_type),
-        wordless=workspace.gate.model("analyst").name == "extractive",
+        wordless=_wordless(workspace),
         on_statement=workspace.emit,
         given=given,
+        unread=_unread(workspace),
     )
+
+
+async def _opened(tables: tuple[Table, ...]) -> tuple[Database, bool]:
+    return await asyncio.to_thread(Database, tables), True
+
+
+def _only(table: Table, columns: Container[str]) -> Table:
+    """The table with these columns alone: what others asked for is not told."""
+    kept = tuple(column for column in table.columns if column.name in columns)
+    names = {column.name for column in kept}
+    rows = tuple(
+        row.model_copy(
+            update={
+                "values": {name: value for name, value in row.values.items() if name in names},
+                "cells": {name: cell for name, cell in row.cells.items() if name in names},
+            }
+        )
+        for row in table.rows
+    )
+    conflicts = tuple(conflict for conflict in table.conflicts if conflict.column in names)
+    without = {name: lacking for name, lacking in table.without.items() if name in names}
+    return table.model_copy(update={"columns": kept, "rows": rows, "conflicts": conflicts, "without": without})
+
+
+def _unread(workspace: Workspace) -> float:
+    """The share of the shards that were not read, or not whole."""
+    lost = set(workspace.unread) | set(workspace.failed) | set(workspace.partly)
+    return len(lost) / max(1, len(workspace.shards))
 
 
 async def _written_together(workspace: Workspace, database: Database, key: Any) -> WrittenSql | None:
@@ -312,14 +419,14 @@ async def _written_together(workspace: Workspace, database: Database, key: Any) 
     """
     catalogue, cohort = workspace.catalogue, workspace.cohort
     assert cohort is not None
-    if workspace.gate.model("analyst").name == "extractive":
+    if _wordless(workspace):
         return None
     profiles = await asyncio.to_thread(database.profiles)
     asking = catalogue.asking.setdefault(key, {})
     asking[workspace.run_id] = (workspace, _asked_alone(workspace, profiles))
     try:
         await workspace.guard(cohort.meet(workspace.run_id))
-        async with catalogue.lock:
+        async with _turn(workspace, catalogue.lock):
             if workspace.run_id in asking:
                 await workspace.guard(_write(asking, catalogue.written))
     finally:
@@ -351,7 +458,9 @@ async def _write(asking: dict[str, tuple[Workspace, Prompt[WrittenSql]]], writte
         kept = cohort.answered.get(key_of(prompt))
         if kept is not None:
             body = cohort.account.answered[kept[0]]
-            told = analyst.parted(replayed(body, WrittenStatements)[0], len(parts_of(body)))[kept[1]]
+            told = None
+            with suppress(ValidationError):  # another version's form
+                told = analyst.parted(replayed(body, WrittenStatements)[0], len(parts_of(body)))[kept[1]]
             if told is not None:
                 written[one.run_id] = told
         else:
@@ -376,36 +485,39 @@ async def _write_some(some: Sequence[tuple[Workspace, Prompt[WrittenSql]]], writ
             written[one.run_id] = told
 
 
-async def _built(workspace: Workspace, groups: Sequence[Group]) -> tuple[Table, ...]:
-    """The tables of all groups, names of one thing settled."""
+async def _built(workspace: Workspace, groups: Sequence[Group]) -> tuple[tuple[Table, ...], bool]:
+    """The tables of all groups, and whether all names that look alike were told apart."""
     found: dict[str, list[Source]] = {}
-    schemas: dict[str, TableSchema] = {}
+    settled = True
     places = {document.id: place for place, document in enumerate(workspace.corpus.documents)}
     dates = {document.id: _date_of(document.metadata) for document in workspace.corpus.documents}
     for group in groups:
-        known = schemas.get(group.name)
-        schemas[group.name] = group.schema if known is None else analyst.widened(known, group.schema.columns)
         version = version_of(group.schema, workspace.desk)
         sources = found.setdefault(group.name, [])
         for (made, _), rows in workspace.rows.items():
             if made == version:
                 sources += [Source(row, _order(row, places), dates.get(row.document, "")) for row in rows]
     tables = []
-    for name, sources in found.items():
-        same = workspace.catalogue.same.setdefault(name, {})
+    for name, schema in _merged(groups).items():
+        sources, same = found[name], workspace.catalogue.same.setdefault(name, {})
         for _ in range(VERDICTS):
-            names = await asyncio.to_thread(resolve, [source.row.entity for source in sources], same=same)
+            names = await asyncio.to_thread(resolve, [source.row.entity for source in sources], same=dict(same))
             if not names.doubtful:
                 break
-            same |= await _same(workspace, schemas[name].entity, names.doubtful, sources)
-        tables.append(await asyncio.to_thread(build, name, schemas[name], sources, same=same))
-    return tuple(tables)
+            verdicts = await _same(workspace, schema.entity, names.doubtful, sources)
+            if not verdicts:
+                settled = False
+                workspace.notice(f"Whether some names mean the same {schema.entity} could not be asked; they were kept apart.")
+                break
+            same |= verdicts
+        tables.append(await asyncio.to_thread(build, name, schema, sources, same=dict(same)))
+    return tuple(tables), settled
 
 
 async def _same(
     workspace: Workspace, entity: str, pairs: Sequence[tuple[str, str]], sources: Sequence[Source]
 ) -> dict[tuple[str, str], bool]:
-    """Verdicts on names that look alike; where nobody can be asked any more, they are not the same."""
+    """Verdicts on names that look alike; none where nobody can be asked any more."""
     known: dict[str, str] = {}
     for source in sources:
         told = "; ".join(f"{cell.column}: {cell.raw}" for cell in source.row.cells)
@@ -413,7 +525,7 @@ async def _same(
     try:
         return await workspace.guard(analyst.same_names(entity, pairs, known, workspace.desk), ending=True)
     except (Stop, CallFailed):
-        return dict.fromkeys(pairs, False)
+        return {}
 
 
 def _order(row: Any, places: dict[str, int]) -> int:
@@ -425,6 +537,7 @@ def _date_of(metadata: dict[str, Any]) -> str:
     """The date that a document's metadata gives it, ISO 8601; empty where there is none."""
     for name in DATE_FIELDS:
         told = metadata.get(name)
+        told = told.isoformat()[:10] if isinstance(told, datetime.date) else told
         if told and isinstance(told, str | int) and (date := parse(str(told), _DATE)) is not None:
             return str(date)
     return ""

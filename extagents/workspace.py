@@ -15,11 +15,10 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from extagents import events
-from extagents.agents.analyst import Agreed
 from extagents.agents.calls import Desk, gather
 from extagents.agents.reader import ReadJob, Sources, cache_key, reader_prompt, version_of
 from extagents.agents.reasoner import Judgement, Ladder
-from extagents.catalogue import Catalogue, Catalogues, stored_tables, told_tables
+from extagents.catalogue import Catalogue, Catalogues, Group, stored_groups, told_groups
 from extagents.cohort import Cohort, Membership
 from extagents.corpus.corpus import Corpus
 from extagents.errors import LeaseLost, ModelError, StoreError
@@ -126,7 +125,9 @@ class Workspace:
     open_queries: tuple[str, ...] = ()
     fresh: tuple[Fact, ...] = ()
     rows: dict[tuple[str, str], tuple[RowFound, ...]] = field(default_factory=dict)  # by version of the reading, and shard
-    agreed: tuple[Agreed, ...] = ()  # tables that were proposed in this run
+    groups: tuple[Group, ...] = ()  # of columns, that the run reads
+    columns: frozenset[str] = frozenset()  # that were proposed for it
+    tabular: bool = True  # whether the table alone is to answer
     table: Table | None = None
     settled: bool = False  # whether the table's answer needs no other
     continued: tuple[int, ...] = ()
@@ -148,6 +149,7 @@ class Workspace:
     _alarm: asyncio.TimerHandle | None = None
     _draining: asyncio.TimerHandle | None = None
     _homes: Homes | None = None
+    _unread_rows: dict[int, set[str]] = field(default_factory=dict)  # versions of readings into rows that failed, by shard
 
     # ------------------------------------------------------------------ opening
 
@@ -235,14 +237,14 @@ class Workspace:
         self._told_before = Counter(map(_canonical, told_before))
         plan = stored.state.get("plan")
         self.stored_plan = Plan.model_validate(plan) if plan is not None else None
-        self.agreed = stored_tables(stored.state)
+        self.groups, self.tabular = stored_groups(stored.state), bool(stored.state.get("tabular", True))
         self._stored = {(report.round, report.shard, report.version): report for report in reports if report.failure is None}
 
     def state(self, phase: str, **more: str) -> dict[str, Any]:
         """What the memory keeps of where the run stands."""
         plan = {"plan": self.plan.model_dump(mode="json")} if self.plan.core else {}
         goal = {} if self.request.goal == "answer" else {"goal": self.request.goal}
-        tables = {"tables": told_tables(self.agreed)} if self.agreed else {}
+        tables = {"tables": told_groups(self.groups), "tabular": self.tabular} if self.groups else {}
         return {"phase": phase, **goal, **plan, **tables, **more}
 
     # ------------------------------------------------------------------ ending
@@ -433,9 +435,19 @@ class Workspace:
         else:
             if job.table is not None and report.failure is None:
                 self.rows[report.version, job.shard.id] = report.findings[0].rows
-            self.note(job.shard, report, focused=job.focused)
+            self.note(job.shard, report, focused=job.focused, rows=job.table is not None)
             return report
         return None
+
+    async def was_read(self, table: TableSchema) -> bool:
+        """Whether the memory kept how the first and the last shard were read into such rows, for somebody else."""
+        if not self.remember_reads or not self.shards:
+            return False
+        keys = []
+        for shard in (self.shards[0], self.shards[-1]):
+            prompt, _ = self.prepare(self._rows_job(shard, table))
+            keys.append(cache_key(prompt, shard, self.gate.model("reader").name))
+        return all(report is not None for report in await self.memory.cached(keys))
 
     def prepare(self, job: ReadJob) -> tuple[Prompt[Any], Sources]:
         """The prompt of a read, and where its quotes are looked up."""
@@ -471,7 +483,8 @@ class Workspace:
         if job.focused and job.table is None:
             self._homes = self._homes or Homes(self.corpus, self.shards)
             report = self._homes.settled(report)
-        await self.memory.post(report, cache_key=cache_key if report.failure is None else None, fence=self.fence)
+        whole = report.failure is None and report.partly is None
+        await self.memory.post(report, cache_key=cache_key if whole else None, fence=self.fence)
         self._share(job, report)
         return report
 
@@ -485,16 +498,17 @@ class Workspace:
         ):
             self.catalogue.rows[report.version, job.shard.id] = report.findings[0].rows
 
-    def note(self, shard: Shard, report: Report, *, focused: bool = False) -> None:
+    def note(self, shard: Shard, report: Report, *, focused: bool = False, rows: bool = False) -> None:
         """Books a shard's report: coverage, failures, and the facts for the ledger at the end of the wave.
 
-        What is `focused` was read before: it changes no coverage, and where it fails nothing is lost.
+        What is `focused` was read before: it changes no coverage, and where it fails nothing is lost. Of what is read into
+        `rows`, every reading counts: a shard that failed for one table is not covered by another.
         """
         self._reported.append(report)
         if report.failure is None:
             self.rounds = max(self.rounds, report.round)
         if not focused:
-            self._cover(self._positions[shard.id], report)
+            self._cover(self._positions[shard.id], report, rows=rows)
         self.emit(
             events.ShardRead(
                 shard=shard.id,
@@ -509,16 +523,20 @@ class Workspace:
             )
         )
 
-    def _cover(self, position: int, report: Report) -> None:
-        """Counts the shard as read or failed."""
+    def _cover(self, position: int, report: Report, *, rows: bool) -> None:
+        """Counts the shard as read or failed; of several readings into rows, none may have failed."""
         if report.partly is not None:
             self.partly[position] = report.partly
         first = self.unread.pop(position, position) is None
-        if report.failure is None and (first or position in self.failed):
+        lost = self._unread_rows.setdefault(position, set())
+        if rows:
+            (lost.discard if report.failure is None else lost.add)(report.version)
+        if report.failure is None and (first or position in self.failed) and not lost:
             self.failed.pop(position, None)
             self.tokens_read += self.shards[position].tokens
-        elif report.failure is not None and first:
+        elif report.failure is not None and (first or rows) and position not in self.failed:
             self.failed[position] = report.failure
+            self.tokens_read -= 0 if first else self.shards[position].tokens
 
     def every_shard_failed(self, reason: str) -> ModelError:
         """The error of a run in which nothing could be read."""

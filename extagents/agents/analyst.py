@@ -31,9 +31,11 @@ from extagents.tabular import (
 from extagents.types import AnswerType, NamesInput, SchemaInput, ShardText, SqlInput, StatementsInput, TermStatistics
 
 ALIKE = 82.0  # rapidfuzz score from which two proposals' columns or entities mean the same
+MOST_COLUMNS = 4_000  # tokens of a proposal, at most
 STATEMENT_TOKENS = 200  # that one statement takes, as a rule
 PAIRS_A_CALL = 30  # of names that are judged at a time
 _NOT_SNAKE = re.compile(r"[\W_]+")
+_YEAR = re.compile(r"\d{4}")
 _LABEL = re.compile(r"[“\"]([^“”\"]{1,80})[”\"]")  # what documents call it, quoted in a description
 
 
@@ -73,7 +75,7 @@ def schema_prompt(
         inputs,
         ProposedTables,
         template="table_schema",
-        output_tokens=max(desk.output_tokens, desk.window // 8),
+        output_tokens=max(desk.output_tokens, min(MOST_COLUMNS, desk.window // 8)),
         slots={
             "nonce": prompts.nonce(desk.secret, shown),
             "sample": shown,
@@ -111,7 +113,7 @@ def agree(
     names = [name for name, _ in existing]
     agreed: list[Agreed] = []
     for group in held:
-        known = next((pair for pair in existing if _alike(pair[1].entity, group[0].entity) >= ALIKE), None)
+        known = next((pair for pair in existing if _same_kind(group[0], pair[1].entity, pair[1].keys)), None)
         schema = _voted(group, known[1] if known else None)
         if not schema.columns:
             continue
@@ -175,7 +177,7 @@ def _voted(group: Sequence[ProposedTable], existing: TableSchema | None) -> Tabl
 def _column(held: Sequence[Column], existing: TableSchema | None, taken: Sequence[str]) -> Column:
     """The column that the proposals mean: an existing one as it is, else the first's wording of the most frequent type."""
     for column in held:
-        if existing is not None and (known := existing.column(slug(column.name))) is not None:
+        if existing is not None and (known := existing.column(slug(column.name))) is not None and _same_figure(column, known):
             return known
     kind, unit = Counter((column.type, " ".join(column.unit.split())) for column in held).most_common(1)[0][0]
     best = next(column for column in held if column.type == kind)
@@ -204,8 +206,23 @@ def _voted_questions(told: Sequence[Sequence[int]], questions: int) -> frozenset
     return frozenset(number - 1 for number, count in counts.items() if 2 * count > len(told) and 0 < number <= questions)
 
 
+def _same_kind(table: ProposedTable, entity: str, keys: Sequence[str]) -> bool:
+    """Whether the table's rows are of that kind, told apart by the same keys: a company's director is no company."""
+    if {slug(key) for key in table.keys} != {slug(key) for key in keys}:
+        return False
+    return slug(table.entity) == slug(entity) or _alike(table.entity, entity) >= ALIKE
+
+
+def _same_figure(one: Column, known: Column) -> bool:
+    """Whether a column of an existing name is that column: of one type, and of the same years."""
+    told, held = (set(_YEAR.findall(f"{column.name} {column.description}")) for column in (one, known))
+    return one.type == known.type and (told == held or not told or not held)
+
+
 def _same_rows(one: ProposedTable, other: ProposedTable) -> bool:
-    if _alike(one.entity, other.entity) >= ALIKE:
+    if {slug(key) for key in one.keys} != {slug(key) for key in other.keys}:
+        return False
+    if slug(one.entity) == slug(other.entity) or _alike(one.entity, other.entity) >= ALIKE:
         return True
     shared = sum(any(_same_column(column, held) for held in other.columns) for column in one.columns)
     return 2 * shared > min(len(one.columns), len(other.columns))
@@ -221,7 +238,7 @@ def _same_column(one: Column, other: Column) -> bool:
 
 
 def _alike(one: str, other: str) -> float:
-    return float(fuzz.token_set_ratio(one.casefold(), other.casefold()))
+    return float(fuzz.token_sort_ratio(one.casefold(), other.casefold()))
 
 
 def _free(name: str, taken: Sequence[str]) -> str:

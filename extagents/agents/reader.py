@@ -37,6 +37,7 @@ from extagents.types import (
 
 MOST_QUERIES = 3
 ROWS_SHARE = 4  # a part of the window so large may be written where rows are read: a table's part can be long
+MOST_ROWS = 8_000  # tokens of rows in one answer, at most: models bound what they write, and halves are read of the rest
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +101,7 @@ def _rows_prompt(table: TableSchema, sources: Sources, desk: Desk) -> Prompt[Row
         inputs,
         RowsRead,
         template="table_rows",
-        output_tokens=max(desk.output_tokens, desk.window // ROWS_SHARE),
+        output_tokens=max(desk.output_tokens, min(MOST_ROWS, desk.window // ROWS_SHARE)),
         slots={
             "nonce": prompts.nonce(desk.secret, shown),
             "shard": shown,

@@ -9,6 +9,7 @@ from extagents.prompts.loader import Language
 from extagents.prompts.rendering import NOTHING, one_line
 from extagents.tabular import CellValue, Column, ColumnProfile, TableProfile, TableSchema
 
+MOST_FAILED = 2_000  # characters of a statement that is to be repaired, and of its error
 MOST_EXAMPLES = 600  # characters of a column's values
 _WORDS: dict[Language, dict[str, str]] = {
     "en": {
@@ -97,7 +98,7 @@ def show_repair(failed: str, error: str, language: Language) -> str:
     if not failed:
         return ""
     words = _WORDS[language]
-    return f"\n# {words['failed']}\n{one_line(failed)}\n{one_line(error)}\n{words['mend']}"
+    return f"\n# {words['failed']}\n{one_line(failed)[:MOST_FAILED]}\n{one_line(error)[:MOST_FAILED]}\n{words['mend']}"
 
 
 def show_pairs(pairs: Sequence[tuple[str, str]], known: Sequence[tuple[str, str]], language: Language) -> str:
