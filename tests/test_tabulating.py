@@ -11,8 +11,9 @@ import registers
 
 import extagents
 from extagents import Budget, Coordinator
+from extagents.errors import CallError
 from extagents.settings import Settings
-from extagents.tabular import ProposedTables, RowsRead, WrittenSql, WrittenStatements
+from extagents.tabular import ProposedTables, RowsRead, SameNames, WrittenSql, WrittenStatements
 from extagents.testing import ScriptedModel
 
 
@@ -320,3 +321,133 @@ async def test_the_table_alone_takes_one_call_of_the_package() -> None:
     same = await asyncio.to_thread(extagents.table, registers.TOTAL, corpus, model=registers.model(), memory="memory://")
     assert isinstance(made.table, extagents.Table)
     assert made.table == same.table
+
+
+async def test_what_was_not_read_lowers_the_confidence_and_settles_nothing() -> None:
+    def rows(prompt: Any) -> Any:
+        text = "".join(section.text for section in prompt.inputs.shard.sections)
+        return (
+            CallError("content_filter", "Refused.")
+            if "Length: 41 m" in text or "Length: 44 m" in text
+            else registers.rows(prompt)
+        )
+
+    model = registers.model(rows=rows)
+    async with team(model) as asked:
+        answer = await asked.aask(registers.HOW_MANY, over=registers.corpus())
+    assert answer.coverage.failed > 0
+    assert answer.table is not None
+    assert any("was not read into the table" in check for check in answer.table.checks)
+    found = next(candidate for candidate in answer.candidates if candidate.path == "table")
+    assert found.confidence < 0.9
+    assert kinds(model)["Verdict"] > 0, "the ladder judges the cells"
+
+
+async def test_a_shard_that_fails_for_a_further_column_is_told() -> None:
+    def rows(prompt: Any) -> Any:
+        text = "".join(section.text for section in prompt.inputs.shard.sections)
+        cargo = any(column.name == "cargo" for column in prompt.inputs.table.columns)
+        return CallError("content_filter", "Refused.") if cargo and "Cargo: 800 t" in text else registers.rows(prompt)
+
+    async with team(registers.model(rows=rows)) as asked:
+        first = await asked.aask(registers.HOW_MANY, over=registers.corpus())
+        second = await asked.aask(registers.HAVE, over=registers.corpus())
+    assert first.coverage.failed == 0
+    assert second.coverage.failed > 0
+    assert any("could not be read" in notice for notice in second.notices)
+
+
+async def test_many_questions_over_many_tables_at_once_close_nobodys_database() -> None:
+    corpora = [registers.corpus(filler=30 + number) for number in range(6)]
+
+    async def slowly(prompt: Any) -> Any:
+        await asyncio.sleep(0)
+        return registers.sql(prompt)
+
+    async with team(registers.model(sql=slowly)) as asked:
+        answers = await asyncio.gather(
+            *(asked.aask(question, over=corpus) for corpus in corpora for question in registers.ANSWERS)
+        )
+    assert [answer.text for answer in answers] == list(registers.ANSWERS.values()) * len(corpora)
+
+
+async def test_a_batch_that_goes_on_reads_nothing_again(tmp_path: Any) -> None:
+    corpus, memory = registers.corpus(filler=80), f"sqlite:///{tmp_path}/runs.db"
+    questions = [*registers.ANSWERS] * 8
+    first = registers.model()
+    async with team(first, memory=memory, settings=Settings(read_cache=False)) as asked:
+
+        def sql(prompt: Any) -> Any:
+            asked.interrupt()
+            return registers.sql(prompt)
+
+        first._answers["analyst"] = registers.model(sql=sql)._answers["analyst"]
+        await asked.abatch(questions, corpus, run="b")
+    assert kinds(first)["RowsRead"] > 0
+    second = registers.model()
+    async with team(second, memory=memory, settings=Settings(read_cache=False)) as asked:
+        answers = await asked.abatch(questions, corpus, run="b")
+    assert [answer.text for answer in answers] == [registers.ANSWERS[question] for question in questions]
+    read = [text for model in (first, second) for text in map(_rows_text, model.calls) if text]
+    assert len(read) == len(set(read))
+
+
+async def test_a_batch_whose_budget_ends_computes_from_the_rows_that_it_has() -> None:
+    whole, corpus, questions = registers.model(), registers.corpus(filler=80), list(registers.ANSWERS)
+    async with team(whole) as asked:
+        await asked.abatch(questions, corpus)
+    model = registers.model()
+    async with team(model) as asked:
+        answers = await asked.abatch(questions, corpus, budget=Budget(calls=len(whole.calls) * 2 // 3))
+    assert len(model.calls) <= len(whole.calls) * 2 // 3
+    assert any(answer.table is not None and len(answer.table) for answer in answers)
+
+
+async def test_names_that_could_not_be_asked_for_are_asked_again_by_the_next_question() -> None:
+    ships = (("Amber Heron", 50, 400), ("Briar Otter", 30, 400), ("Briar Otter Ship", 30, 400))
+    asks = 0
+
+    def analyst(prompt: Any) -> Any:
+        nonlocal asks
+        if prompt.output is SameNames:
+            asks += 1
+            return CallError("server", "Down.") if asks <= 8 else SameNames(same=[1])
+        return whole._reply(prompt)
+
+    whole = registers.model()
+    async with team(registers.model(analyst=analyst)) as asked:
+        corpus = registers.corpus(ships=ships)
+        first = await asked.aask(registers.HOW_MANY, over=corpus)
+        again = await asked.aask(registers.LONGEST, over=corpus)
+    assert first.table is not None
+    assert again.table is not None
+    if asks:  # the names look alike to the rules
+        assert any("could not be asked" in notice for notice in first.notices)
+        assert len(again.table) < len(first.table)
+
+
+async def test_a_first_statement_that_was_paid_is_kept_when_the_second_cannot_be() -> None:
+    question, corpus = registers.HOW_MANY, registers.corpus()
+
+    def sql(prompt: Any) -> WrittenSql:
+        return WrittenSql(sql=f"SELECT {7 + prompt.inputs.opinion} FROM ship LIMIT 1", form="number")
+
+    whole = registers.model(sql=sql)
+    async with team(whole) as asked:
+        await asked.aask(question, over=corpus)
+    second = next(place for place, prompt in enumerate(whole.calls) if getattr(prompt.inputs, "opinion", 0) == 1)
+    async with team(registers.model(sql=sql), budget=Budget(calls=second)) as asked:
+        answer = await asked.aask(question, over=corpus)
+    assert answer.stopped_by == "budget"
+    assert answer.text
+
+
+async def test_orders_that_differ_are_a_disagreement() -> None:
+    def sql(prompt: Any) -> WrittenSql:
+        way = "DESC" if prompt.inputs.opinion else "ASC"
+        return WrittenSql(sql=f"SELECT name FROM ship ORDER BY length {way} LIMIT 3", form="names")
+
+    async with team(registers.model(sql=sql)) as asked:
+        answer = await asked.aask(registers.LONGEST, over=registers.corpus())
+    assert answer.table is not None
+    assert any("different" in check for check in answer.table.checks)

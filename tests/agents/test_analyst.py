@@ -115,3 +115,25 @@ def test_what_documents_of_several_samples_call_a_column_is_kept() -> None:
     [agreed] = agree(proposals(table(one), table(other)), 1)
     assert "“Revenue”" in agreed.schema.columns[0].description
     assert "“Turnover”" in agreed.schema.columns[0].description
+
+
+def test_rows_of_another_kind_are_another_table() -> None:
+    known = TableSchema(entity="company", columns=(column("revenue"),))
+    [agreed] = agree(proposals(table(column("salary"), entity="director of a company")), 1, existing=[("company", known)])
+    assert agreed.name != "company"
+
+
+def test_rows_that_keys_tell_apart_are_another_table() -> None:
+    known = TableSchema(entity="company", columns=(column("revenue"),))
+    proposed = table(column("revenue"), column("year"), entity="company", keys=["year"])
+    [agreed] = agree(proposals(proposed), 1, existing=[("company", known)])
+    assert agreed.schema.keys == ("year",)
+    assert agreed.name != "company"
+
+
+def test_a_column_of_an_existing_name_but_of_another_year_is_another_column() -> None:
+    known = TableSchema(entity="company", columns=(column("revenue", description="Revenue of 2023."),))
+    wanted = table(column("revenue", description="Revenue of 2022."), entity="company")
+    [agreed] = agree(proposals(wanted), 1, existing=[("company", known)])
+    assert agreed.schema.columns[0].description == "Revenue of 2022."
+    assert agreed.schema.columns[0].name != "revenue"
