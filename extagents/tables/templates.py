@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from extagents.tables import templates_question, templates_zh
 from extagents.tables.templates_ask import NUMBERS, Ask, Condition, number
+from extagents.tables.templates_days import by_year, called_years, names_day, of_years
 from extagents.tables.templates_words import LEAST, Fit, stem, tokens, wordings
 from extagents.tabular import NAME, CellValue, Column, ColumnProfile, ResultForm, TableProfile, WrittenSql
 from extagents.text import is_cjk
@@ -219,9 +220,23 @@ class _Writer:
                 return f"year({name}) {sign} {year.group(1)}"
         elif column.type != "number":
             raise _Unsure(raw)
+        elif names_day(raw):
+            if not self._of_years(column) or (bound := by_year(sign, raw)) is None:
+                raise _Unsure(raw)
+            return f"{name} {bound}"
         if column.type == "number" and other and not re.search(r"[^\d.,\s]", raw):
             raw = raw + (re.sub(r"^[\d.,\s]+", " ", other) if re.match(r"[\d.,]+", other) else "")
-        return f"{name} {sign} {_literal(self._value(column, raw))}"
+        value = self._value(column, raw)
+        yearly = column.type == "number" and self._of_years(column) and called_years(self.labels[column.name])
+        if yearly and not (isinstance(value, (int, float)) and 1000 <= value <= 2100):
+            raise _Unsure(raw)  # the day of a date that was not understood
+        return f"{name} {sign} {_literal(value)}"
+
+    def _of_years(self, column: Column) -> bool:
+        """Whether a column of numbers is one of years."""
+        profile = self.profile(column)
+        ends = (profile.lowest, profile.highest) if profile is not None else ("", "")
+        return column.unit in ("", "年") and of_years(self.labels[column.name], *ends)
 
     def _value(self, column: Column, raw: str) -> CellValue:
         from extagents.tables.values import parse

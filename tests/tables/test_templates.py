@@ -157,3 +157,42 @@ def test_a_question_says_which_rows_it_speaks_of() -> None:
 
 def test_a_long_text_is_no_simple_question() -> None:
     assert ask_of("哪些" + "公司的营业收入和" * 900) is None
+
+
+YEARS = TABLE.model_copy(
+    update={
+        "columns": tuple(
+            profile.model_copy(update={"lowest": "1985", "highest": "2004"}) if profile.name == "founded" else profile
+            for profile in TABLE.columns
+        )
+    }
+)
+
+
+@pytest.mark.parametrize(
+    ("question", "condition"),
+    [
+        ("Which companies were founded after 1 January 1990?", '"founded" >= 1990'),
+        ("Which companies were founded after 2 January 1990?", '"founded" > 1990'),
+        ("Which companies were founded before 3 March 1990?", '"founded" < 1990'),
+        ("Which companies were founded on or after 1990-01-01?", '"founded" >= 1990'),
+        ("哪些公司成立于1990年1月1日之后？", '"founded" >= 1990'),
+    ],
+)
+def test_a_day_is_compared_with_years_by_its_year(question: str, condition: str) -> None:
+    for table in (TABLE, YEARS):
+        written = statement(question, [table])
+        assert written is not None
+        assert written.sql == f'SELECT "name" FROM "companies" WHERE {condition}'
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "Which companies were founded on 3 March 1990?",
+        "Which companies were founded after 31/12/1990?",
+        "Which companies have a revenue above 1 January 1990?",
+    ],
+)
+def test_a_day_that_no_year_answers_for_gives_no_statement(question: str) -> None:
+    assert statement(question, [YEARS]) is None
