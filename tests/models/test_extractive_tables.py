@@ -82,7 +82,6 @@ def test_records_of_json_lines_are_rows() -> None:
         "Revenue growth: 12%\n",
         "Deferred revenue was $3 million.\n",
         "By comparison, revenue of Beta is said to be $3 million.\n",
-        "Revenue: n/a\n",
         "Revenue growth of 5% was reported.\n",
     ],
 )
@@ -268,3 +267,93 @@ def test_every_label_that_a_description_quotes_is_read() -> None:
 def test_percentages_in_words_of_chinese_are_figures() -> None:
     column = Column(name="rate", type="number", unit="%", description="the value under the label “失业率”")
     assert [cells(row) for row in read(section("失业率：百分之4.71\n"), columns=(column,))] == [{"rate": "百分之4.71"}]
+
+
+AREA = Column(name="area", type="number", description="the value under the label “Area”")
+
+
+def test_each_block_that_begins_with_a_name_is_a_row_of_its_own() -> None:
+    text = (
+        "Bridges of Malden\n\nLength: 5 m\n\nName: Old Bridge\nLength: 120 m\n\nName: New Bridge\nLength: 345 m\n\n"
+        "Name: Rail Bridge\nLength: 0.8 km\n"
+    )
+    length = Column(name="length", type="number", description="the value under the label “Length”")
+    rows = read(section(text, title="Bridges"), columns=(length,), entity="bridge")
+    assert [(row.entity, cells(row)["length"]) for row in rows] == [
+        ("Old Bridge", "120 m"),
+        ("New Bridge", "345 m"),
+        ("Rail Bridge", "0.8 km"),
+    ]
+
+
+def test_what_stands_before_the_first_name_of_a_later_part_is_of_nothing_known() -> None:
+    text = "Revenue: $5 million\n\nCompany: Beta\nRevenue: $7 million\n"
+    part = Section(document="all", title="All", text=text, start=900, end=900 + len(text))
+    assert [(row.entity, cells(row)) for row in read(part, columns=(REVENUE,))] == [("Beta", {"revenue": "$7 million"})]
+
+
+@pytest.mark.parametrize(
+    "total",
+    ["Total", "**Total**", "Grand total", "All branches", "Sum", "Average", "Subtotal North", "合计", "总计", "小计", "平均"],
+)
+def test_a_row_of_totals_is_none_of_the_things(total: str) -> None:
+    text = f"| Branch | Staff |\n|---|---|\n| Ald | 100 |\n| All Saints | 200 |\n| {total} | **300** |\n"
+    staff = Column(name="staff", type="number", description="the value under the label “Staff”")
+    assert [row.entity for row in read(section(text), columns=(staff,), entity="branch")] == ["Ald", "All Saints"]
+
+
+def test_a_company_called_total_is_read_where_a_document_is_its_own() -> None:
+    assert [row.entity for row in read(section("Revenue: $5 million\n", title="Total"), columns=(REVENUE,))] == ["Total"]
+
+
+def test_a_table_of_another_kind_of_thing_is_left_out() -> None:
+    lakes = "| Lake | Area |\n|---|---|\n| Arvo | 10 |\n| Bel | 20 |\n"
+    dams = "| Dam | Area |\n|---|---|\n| Cor | 500 |\n"
+    both = section(f"# Survey\n\n{lakes}\n# Dams\n\n{dams}")
+    assert [row.entity for row in read(both, columns=(AREA,), entity="lake")] == ["Arvo", "Bel"]
+    assert [row.entity for row in read(both, columns=(AREA,), entity="dam")] == ["Cor"]
+    assert [row.entity for row in read(section(lakes), columns=(AREA,), entity="water")] == ["Arvo", "Bel"]
+
+
+def test_namesakes_in_one_table_are_told_as_they_stand() -> None:
+    text = "| Library | Country | Volumes |\n|---|---|---|\n| Central | US | 100 |\n| Central | Canada | 300 |\n"
+    columns = tuple(
+        Column(name=name, type="text" if name == "country" else "number", description=f"the value under the label “{name}”")
+        for name in ("country", "volumes")
+    )
+    records = '{"name": "Central", "country": "US", "volumes": 100}\n{"name": "Central", "country": "Canada", "volumes": 300}\n'
+    for told in (text, records):
+        rows = [row for row in read(section(told), columns=columns, entity="library") if row.entity == "Central"]
+        assert [cells(row) for row in rows] == [
+            {"country": "US", "volumes": "100"},
+            {"country": "Canada", "volumes": "300"},
+        ]
+
+
+@pytest.mark.parametrize("value", ["n/a", "not known", "—", "不详"])
+def test_a_thing_whose_value_is_not_known_is_told_with_the_words_that_say_so(value: str) -> None:
+    (row,) = read(section(f"Revenue: {value}\n"), columns=(REVENUE,))
+    assert (row.entity, cells(row), row.cells[0].quote) == ("Acme Corp", {"revenue": value}, f"Revenue: {value}")
+
+
+def test_a_value_is_better_than_none_under_the_same_label() -> None:
+    (row,) = read(section("Revenue: n/a\nRevenue: $5 million\n"), columns=(REVENUE,))
+    assert cells(row) == {"revenue": "$5 million"}
+
+
+def _types(question: str, text: str) -> dict[str, str]:
+    shard = ShardText(id="s", sections=(section(text, title="All"),))
+    tables = tabular.schema(SchemaInput(questions=(question,), sources=("All",), sample=shard)).tables
+    return {column.name: column.type for table in tables for column in table.columns}
+
+
+def test_values_that_are_not_known_do_not_make_a_column_one_of_words() -> None:
+    text = "| City | Population |\n|---|---|\n| Arden | 120,000 |\n| Dorn | n/a |\n| Elva | not known |\n| Fosk | n/a |\n"
+    assert _types("Which city has the largest population?", text) == {"population": "number"}
+
+
+@pytest.mark.parametrize("code", ["Customer {}", "ORD-000{}", "srv-{}", "客户 {}"])
+def test_a_column_of_identifiers_is_one_of_words(code: str) -> None:
+    lines = "".join(f"| o{number} | {code.format(number)} |\n" for number in range(10, 16))
+    text = f"| Order | Customer |\n|---|---|\n{lines}"
+    assert _types("How many different customers are there?", text) == {"customers": "text"}

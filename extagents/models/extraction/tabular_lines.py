@@ -21,7 +21,8 @@ _LONGEST_QUOTE = 1500
 class Field:
     """A label and its value. `entity` is the row's key where the text is a table of many, `heading` what the line stands under.
 
-    `quote` is exactly the text's; `unit` what the table's header says of the column's unit.
+    `quote` is exactly the text's; `unit` what the table's header says of the column's unit, `key` the header over the names.
+    `row` tells the rows of a table, and records, apart; 0 for lines.
     """
 
     label: str
@@ -32,6 +33,7 @@ class Field:
     heading: str = ""
     unit: str = ""
     key: str = ""
+    row: int = 0
 
 
 _KEY = re.compile(
@@ -78,7 +80,7 @@ def fields(section: Section) -> list[Field]:
             continue
         head = ""
         if re.match(r'^\s*\{\s*"', line) and line.rstrip(" ,").endswith("}"):
-            found.extend(replace(field, start=start + field.start) for field in _json_fields(line))
+            found.extend(replace(field, start=start + field.start, row=start + field.row) for field in _json_fields(line))
             place += 1
             continue
         if titled := _HEADING.match(line):
@@ -231,7 +233,9 @@ def _table_fields(rows: list[tuple[int, str]], delimiter: str, *, head: str, hea
                 continue
             unit = _unit_of(name)
             quote = _quoted(text, begin, start, line, needed=bool(unit))
-            yield Field(name, value, quote, start, entity=cells[key], heading=heading, unit=unit, key=header[key])
+            yield Field(
+                name, value, quote, start, entity=cells[key], heading=heading, unit=unit, key=header[key], row=start + 1
+            )
 
 
 def _heads_of_many(header: list[str], body: list[tuple[int, str]]) -> bool:
@@ -295,9 +299,10 @@ def _json_fields(text: str) -> Iterator[Field]:
         parent = next(
             (value for _, above in stack for key, value, _, _ in above if plain(key.replace("_", " ")) in known.names), ""
         )
+        row = members[0][3] + 1 if members else 0
         for key, value, quote, start in members:
             label = f"{prefix} {key}".strip() if prefix else key
-            done.append(Field(label.replace("_", " "), value, quote, start, entity=named or parent))
+            done.append(Field(label.replace("_", " "), value, quote, start, entity=named or parent, row=row))
         if not stack:
             stack.append(("", []))
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from extagents.models.extraction.tabular_lines import Field, fields
 from extagents.models.extraction.tabular_sentences import said
-from extagents.models.extraction.tabular_values import raw_of, unit_beside, year_of
-from extagents.tables.templates import labels_of
+from extagents.models.extraction.tabular_values import nothing, raw_of, unit_beside, year_of
+from extagents.tables.templates import THINGS, labels_of
 from extagents.tables.templates_words import Fit, plain, tokens, wordings, years
 from extagents.tabular import Column, ReportedCell, ReportedRow, RowsRead, TableSchema
 from extagents.types import Section, ShardText
@@ -80,41 +80,123 @@ def _core(label: str, about: frozenset[str]) -> frozenset[str]:
 
 
 def _section_rows(section: Section, table: TableSchema, wanted: list[_Wanted]) -> Iterator[ReportedRow]:
-    listed = fields(section)
-    name = _name_of(section, listed, table)
-    dated = _date_of(listed)
-    headed = not _named_in(listed, table) and _headed(listed, wanted)
-    best: dict[tuple[str, str], tuple[float, int, int, ReportedCell]] = {}
-    order: dict[str, None] = {}
+    whole = fields(section)
+    dated = _date_of(whole)
+    blocks = _blocks(section, whole, table)
+    listed = _of_kind(whole if blocks is None else blocks, table)
+    name = _name_of(section, whole, table) if blocks is None else ""
+    headed = blocks is None and not _named_in(whole, table) and _headed(listed, wanted)
+    namesakes = _namesakes(listed)
+    best: dict[tuple[_Row, str], tuple[float, int, int, ReportedCell]] = {}
+    order: dict[_Row, None] = {}
     fit = Fit.of([field.label for field in listed] + [label for entry in wanted for label in entry.names])
     for place, field in enumerate(listed):
+        entity = field.entity or (field.heading if headed and field.heading else name)
+        if not entity or (entity != name and _sums_up(entity, field, table)):
+            continue
+        row = (entity, field.row if entity in namesakes else 0)
         for entry in wanted:
             level = _level(field, entry, fit)
             if not level:
                 continue
             raw = raw_of(field.value, entry.column, unit=field.unit if entry.column.type == "number" else "")
-            if raw is None or (level < 0.97 and entry.column.type == "number" and _other_unit(raw, entry.column)):
-                continue
-            entity = field.entity or (field.heading if headed and field.heading else name)
-            if not entity:
+            if raw is None and level >= 0.9 and field.value.strip() and nothing(field.value):
+                raw, level = field.value.strip(), level - 0.9  # it is one of them, with no value; any other line is better
+            elif raw is None or (level < 0.97 and entry.column.type == "number" and _other_unit(raw, entry.column)):
                 continue
             latest = max((int(year) for year in years(field.label) | year_of(field.value)), default=0)
             cell = ReportedCell(column=entry.column.name, value=raw, quote=_cut(field, raw))
-            key = (entity, entry.column.name)
+            key = (row, entry.column.name)
             rank = (level, latest if not entry.years else 0, -place)
             if key not in best or rank > best[key][:3]:
                 best[key] = (*rank, cell)
-            order.setdefault(entity)
+            order.setdefault(row)
     lines = frozenset(field.quote for field in listed)
     for entry in wanted:
-        if name and (name, entry.column.name) not in best and not any(column == entry.column.name for _, column in best):
+        if name and not any(column == entry.column.name for _, column in best):
             cell_said = said(section.text, entry.column, labels=entry.names, asked=entry.years, entity=name, lines=lines)
             if cell_said is not None:
-                best[name, entry.column.name] = (0.5, 0, 0, cell_said)
-                order.setdefault(name)
-    for entity in order:
-        cells = [best[entity, entry.column.name][3] for entry in wanted if (entity, entry.column.name) in best]
-        yield ReportedRow(entity=entity, date=dated, cells=cells)
+                best[(name, 0), entry.column.name] = (0.5, 0, 0, cell_said)
+                order.setdefault((name, 0))
+    for row in order:
+        cells = [best[row, entry.column.name][3] for entry in wanted if (row, entry.column.name) in best]
+        yield ReportedRow(entity=row[0], date=dated, cells=cells)
+
+
+_Row = tuple[str, int]
+"""The name of a row, and which of its namesakes it is; 0 where it is the only one."""
+
+_SUMMED = re.compile(
+    r"(?:grand |sub-?|overall |column )?(?:totals?|sums?|averages?|avg\.?|mean|median)(?: \(.*\)|[:：])?|sub-?totals? .+"
+    r"|totals? (?:of|for) .+"
+    r"|(?:合|总|小|共|累)计.{0,4}|总和|总数|平均值?|均值|中位数|全部",
+    re.IGNORECASE,
+)
+
+
+def _sums_up(entity: str, field: Field, table: TableSchema) -> bool:
+    """Whether a row of many stands for the others together: “Total”, “All branches”, 合计."""
+    told = entity.strip(" *_`")
+    if _SUMMED.fullmatch(told):
+        return True
+    every = re.fullmatch(r"(?:all|every)(?: the| of the)? (?P<noun>[\w ]+)", told, re.IGNORECASE)
+    if every is None:
+        return False
+    kinds = {token for kind in (table.entity, field.key) for token in tokens(kind)}
+    return every["noun"].islower() or set(tokens(every["noun"])) <= kinds
+
+
+def _blocks(section: Section, listed: list[Field], table: TableSchema) -> list[Field] | None:
+    """The fields under each of several lines that name something; None where there are not several.
+
+    What stands before the first of them is of nothing that is known, also where the section begins within a document.
+    """
+    naming = [place for place, field in enumerate(listed) if _names(field, table)]
+    if not naming:
+        return None
+    label = plain(listed[naming[0]].label)
+    starts = [place for place in naming if plain(listed[place].label) == label]
+    several = len({listed[place].value for place in starts}) > 1
+    if not several and not (section.start > 0 and starts[0] > 0):
+        return None
+    found: list[Field] = []
+    entity = ""
+    for place, field in enumerate(listed):
+        if place in starts:
+            entity = clean_title(field.value, "")
+        elif field.entity:
+            found.append(field)
+        elif entity:
+            found.append(replace(field, entity=entity))
+    return found
+
+
+def _of_kind(listed: list[Field], table: TableSchema) -> list[Field]:
+    """The fields without those of tables of another kind of thing, where there are some of the kind that is asked for."""
+    asked = set(tokens(table.entity)) - _GENERIC
+
+    def kind(field: Field) -> set[str]:
+        told = set(tokens(field.key)) if field.key and plain(field.key) not in wordings().names else set()
+        if not told and (field.key or field.row) and re.fullmatch(r"[^\W\d_]+s|[\u4e00-\u9fff]{1,6}", field.heading):
+            told = set(tokens(field.heading))
+        return told - _GENERIC
+
+    kinds = [kind(field) for field in listed]
+    if not asked or not any(asked & told for told in kinds):
+        return listed
+    return [field for field, told in zip(listed, kinds, strict=True) if not told or told & asked]
+
+
+_GENERIC = THINGS | {token for thing in THINGS for token in tokens(thing)}
+
+
+def _namesakes(listed: list[Field]) -> frozenset[str]:
+    """The names that several rows of one table, or several records, bear."""
+    rows: dict[tuple[str, str, str, str], set[int]] = {}
+    for field in listed:
+        if field.entity and field.row:
+            rows.setdefault((field.entity, field.label, field.heading, field.key), set()).add(field.row)
+    return frozenset(entity for (entity, *_), found in rows.items() if len(found) > 1)
 
 
 def _level(field: Field, entry: _Wanted, fit: Fit) -> float:
@@ -198,19 +280,20 @@ def _name_of(section: Section, listed: list[Field], table: TableSchema) -> str:
 
 def _named_in(listed: list[Field], table: TableSchema) -> str:
     """The name that one of the first lines gives; "" for none."""
-    known = wordings().names
+    return next((field.value for field in listed[:12] if _names(field, table)), "")
+
+
+def _names(field: Field, table: TableSchema) -> bool:
+    """Whether a line gives a name."""
     kind = plain(table.entity)
-    for field in listed[:12]:
-        label = plain(field.label)
-        if field.entity or not (
-            label in known or label in (kind, f"{kind} name", f"name of {kind}", f"name of the {kind}", f"{kind}名称")
-        ):
-            continue
-        if label in ("title", "subject", "标题"):
-            continue
-        if 0 < len(field.value) <= 80 and not re.search(r"[.。!?;；]\s", field.value):
-            return field.value
-    return ""
+    label = plain(field.label)
+    if field.entity or not (
+        label in wordings().names or label in (kind, f"{kind} name", f"name of {kind}", f"name of the {kind}", f"{kind}名称")
+    ):
+        return False
+    if label in ("title", "subject", "标题"):
+        return False
+    return 0 < len(field.value) <= 80 and not re.search(r"[.。!?;；]\s", field.value)
 
 
 def clean_title(title: str, documents: str) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from extagents.models.extraction.tabular_lines import Field, fields
-from extagents.models.extraction.tabular_values import figure_of, looks_dated, looks_listed, unit_beside
+from extagents.models.extraction.tabular_values import coded, figure_of, looks_dated, looks_listed, nothing, unit_beside
 from extagents.tables.templates import THINGS, ask_of, labels_of
 from extagents.tables.templates_ask import Ask
 from extagents.tables.templates_words import LEAST, Fit, plain, tokens, wordings, years
@@ -411,7 +411,9 @@ def _valued(value: str, labels: dict[str, _Label]) -> Column | None:
 def _type(values: Sequence[str], *, listed: bool, figures: bool, exact: bool) -> ColumnType:
     if listed:
         return "list"
-    seen = values[:40]
+    seen = [value for value in values if not nothing(value)][:40]
+    if coded(seen):
+        return "text"
     numbers = sum(figure_of(value, alone=not figures) is not None for value in seen)
     dated = sum(looks_dated(value) for value in seen)
     if figures and dated > len(seen) / 2:
@@ -436,7 +438,7 @@ def _unit(values: Sequence[str], told: Sequence[str]) -> str:
     if not units:
         return ""
     unit, seen = units.most_common(1)[0]
-    return unit if seen >= 0.3 * len(values) else ""
+    return unit if seen >= 0.3 * sum(not nothing(value) for value in values) else ""
 
 
 def _slug(phrase: str, asked: frozenset[str]) -> str:

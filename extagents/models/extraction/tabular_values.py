@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from functools import lru_cache
 
 from extagents.tabular import Column
@@ -147,6 +148,31 @@ def unit_beside(value: str) -> str:
     if unit == "年" and re.fullmatch(r"(?:19|20)\d\d", match["number"]):
         return ""
     return _SAME.get(unit, unit)
+
+
+_CODE = re.compile(
+    r"(?P<front>[A-Za-z\u4e00-\u9fff][A-Za-z\u4e00-\u9fff /#.]*?)(?P<joint>[ _#/.-]*)(?P<digits>\d[\dA-Za-z_./-]*)"
+)
+_BEFORE_FIGURES = re.compile(
+    rf"(?:{_CURRENCY}|[A-Z]{{2,3}}|about|approx\w*|around|circa|ca|c|over|under|nearly|almost|some|est|more than"
+    r"|less than|up to|since|in|from|year|founded|opened|minus|negative|Rs|Fr|kr|R|zł|约|近|超过|逾|自|于|共|第)\.?",
+    re.IGNORECASE,
+)
+
+
+def coded(values: Sequence[str]) -> bool:
+    """Whether values are identifiers that end in a number: “Customer 1304”, “ORD-000123”, “srv-01”."""
+    found = 0
+    for value in values:
+        match = _CODE.fullmatch(value.strip())
+        if match is None or looks_dated(value):
+            continue
+        joined = match["joint"].strip() in ("-", "_", "#", "/") or (not match["joint"] and match["front"].isascii())
+        if not re.match(rf"{_MONTH}$", match["front"], re.IGNORECASE) and (
+            (joined and not re.fullmatch(_CURRENCY, match["front"])) or not _BEFORE_FIGURES.fullmatch(match["front"].strip())
+        ):
+            found += 1
+    return found > len(values) / 2
 
 
 def looks_dated(value: str) -> bool:
