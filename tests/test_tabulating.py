@@ -404,26 +404,26 @@ async def test_a_batch_whose_budget_ends_computes_from_the_rows_that_it_has() ->
 
 
 async def test_names_that_could_not_be_asked_for_are_asked_again_by_the_next_question() -> None:
-    ships = (("Amber Heron", 50, 400), ("Briar Otter", 30, 400), ("Briar Otter Ship", 30, 400))
-    asks = 0
+    ships, whole, down = (
+        (("Amber Heron", 50, 400), ("Briar Otter", 30, 400), ("Briar Otter Holdings", 30, 400)),
+        registers.model(),
+        True,
+    )
 
     def analyst(prompt: Any) -> Any:
-        nonlocal asks
         if prompt.output is SameNames:
-            asks += 1
-            return CallError("server", "Down.") if asks <= 8 else SameNames(same=[1])
+            return CallError("content_filter", "Refused.") if down else SameNames(same=[1])
         return whole._reply(prompt)
 
-    whole = registers.model()
     async with team(registers.model(analyst=analyst)) as asked:
         corpus = registers.corpus(ships=ships)
         first = await asked.aask(registers.HOW_MANY, over=corpus)
+        down = False
         again = await asked.aask(registers.LONGEST, over=corpus)
     assert first.table is not None
     assert again.table is not None
-    if asks:  # the names look alike to the rules
-        assert any("could not be asked" in notice for notice in first.notices)
-        assert len(again.table) < len(first.table)
+    assert any("could not be asked" in notice for notice in first.notices)
+    assert (len(first.table), len(again.table)) == (3, 2)
 
 
 async def test_a_first_statement_that_was_paid_is_kept_when_the_second_cannot_be() -> None:
@@ -451,3 +451,22 @@ async def test_orders_that_differ_are_a_disagreement() -> None:
         answer = await asked.aask(registers.LONGEST, over=registers.corpus())
     assert answer.table is not None
     assert any("different" in check for check in answer.table.checks)
+
+
+async def test_without_a_model_a_question_is_answered_alike_alone_after_others_and_in_a_batch() -> None:
+    questions = [
+        "How many ships have a length above 40 m?",
+        "Which ship has the greatest length?",
+        "What is the total cargo of all ships?",
+        "Which ships have a cargo above 2,000 t?",
+    ]
+    corpus = registers.corpus()
+    alone = []
+    for question in questions:
+        async with Coordinator(memory="memory://") as fresh:
+            alone.append((await fresh.aask(question, over=corpus)).text)
+    async with Coordinator(memory="memory://") as shared:
+        after = [(await shared.aask(question, over=corpus)).text for question in questions]
+        together = [answer.text for answer in await shared.abatch(questions, corpus)]
+    assert alone == list(registers.ANSWERS.values())
+    assert after == together == alone
