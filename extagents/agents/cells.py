@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 
 from extagents.corpus.quotes import Located, locate
+from extagents.tables.entities import normalised
 from extagents.tables.values import holds
 from extagents.tabular import CellFound, Column, ReportedCell, ReportedRow, RowFound, TableSchema
+from extagents.text import is_cjk
 from extagents.types import Document, ShardText
 
 MOST_OCCURRENCES = 64  # of the same words in one section, among which that of the row's entity is looked for
+_LETTER = r"[^\W\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]"  # of a word that has borders; Chinese words have none
 
 
 def check_rows(
@@ -62,13 +66,24 @@ def _checked(
 
 
 def _sections_of(entity: str, text: ShardText) -> ShardText:
-    """The part of the shard that is about the entity: sections with its name as their title, else in their text, else all."""
+    """The part of the shard that is about the entity: sections of that title, else with the name in it, else in the text.
+
+    A name stands at the borders of words: "Niger" is not in "Nigeria". Chinese has none.
+    """
     if len(text.sections) == 1 or not entity:
         return text
-    name = entity.casefold()
-    titled = [section for section in text.sections if name in section.title.casefold()]
-    sections = titled or [section for section in text.sections if name in section.text.casefold()]
+    own, name = normalised(entity), re.compile(_bordered(entity.casefold()))
+    sections = [section for section in text.sections if own and normalised(section.title) == own]
+    sections = sections or [section for section in text.sections if name.search(section.title.casefold())]
+    sections = sections or [section for section in text.sections if name.search(section.text.casefold())]
     return ShardText(id=text.id, sections=tuple(sections)) if sections and len(sections) < len(text.sections) else text
+
+
+def _bordered(name: str) -> str:
+    """The pattern of a name that is no part of a longer word."""
+    before = "" if is_cjk(name[0]) else f"(?<!{_LETTER})"
+    behind = "" if is_cjk(name[-1]) else f"(?!{_LETTER})"
+    return f"{before}{re.escape(name)}{behind}"
 
 
 def _place(quote: str, entity: str, text: ShardText) -> Located | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from extagents.display.parts import MOST_QUOTE, card, figures, foreign, notices, opening, table, tagged, text
-from extagents.tables.values import told
+from extagents.tables.values import told, years_column
 from extagents.tabular import CellValue, Column, Conflict, Table, TableCell, TableRow
 from extagents.wording import count, one_line
 
@@ -97,12 +97,12 @@ def _value(row: TableRow, column: Column) -> str:
     if value is None:
         return tagged("span", "–", kind="dim")
     cell = row.cells.get(column.name)
-    said = _told(value, MOST_VALUE)
+    said = _told(value, MOST_VALUE, name=column.name if years_column(column.unit, column.name) else "")
     return said if cell is None else opening(said, _quoted(cell))
 
 
-def _told(value: CellValue | None, most: int, *, unit: str = "") -> str:
-    return "" if value is None else foreign(told(value, unit), most)
+def _told(value: CellValue | None, most: int, *, unit: str = "", name: str = "") -> str:
+    return "" if value is None else foreign(told(value, unit, name=name), most)
 
 
 def _quoted(cell: TableCell) -> str:
@@ -128,7 +128,9 @@ def _result(given: Table) -> str:
         if any(_is_number(line[place]) for line in given.result if place < len(line))
         and all(line[place] is None or _is_number(line[place]) for line in given.result if place < len(line))
     ]
-    lines = [_line(line, width) for line in given.result[:MOST_ROWS]]
+    units = {column.name: column.unit for column in given.columns}
+    names = [column if years_column(units.get(column, ""), column) else "" for column in given.result_columns[:width]]
+    lines = [_line(line, names) for line in given.result[:MOST_ROWS]]
     shown = table([one_line(column, 60) for column in given.result_columns[:width]], lines, numbers=numeric)
     return opening(f"result: {count(len(given.result), 'row')}", shown + _more(len(given.result) - len(lines)))
 
@@ -137,16 +139,17 @@ def _is_number(value: CellValue | None) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
-def _line(values: Sequence[CellValue | None], width: int) -> list[str]:
-    cells = [_told(value, MOST_VALUE) for value in values[:width]]
-    return cells + [""] * (width - len(cells))
+def _line(values: Sequence[CellValue | None], names: Sequence[str]) -> list[str]:
+    cells = [_told(value, MOST_VALUE, name=name) for value, name in zip(values, names, strict=False)]
+    return cells + [""] * (len(names) - len(cells))
 
 
 def _conflicts(given: Table) -> str:
     units = {column.name: column.unit for column in given.columns}
 
     def side(conflict: Conflict, value: CellValue, cell: TableCell) -> str:
-        return opening(_told(value, MOST_VALUE, unit=units.get(conflict.column, "")), _quoted(cell))
+        said = _told(value, MOST_VALUE, unit=units.get(conflict.column, ""), name=conflict.column)
+        return opening(said, _quoted(cell))
 
     rows = [
         [

@@ -15,6 +15,7 @@ from functools import lru_cache
 from extagents.tables.entities import normalised, resolve
 from extagents.tables.settling import Said, places_of, reason, settled
 from extagents.tables.values import parse, same_value
+from extagents.tables.values_texts import says_none, says_nothing
 from extagents.tabular import CellValue, Column, Conflict, RowFound, Table, TableCell, TableRow, TableSchema
 
 LONGEST_NAME = 200  # characters; what is longer is a sentence
@@ -60,9 +61,10 @@ def build(name: str, schema: TableSchema, sources: Sequence[Source], *, same: Ma
     """The table `name` of all rows that readings found. `same` holds verdicts on pairs of names (see `entities.resolve`).
 
     Rows of one entity, and of equal key columns, are one row. Only cells that are trusted and whose value says something
-    count. Of several values the one of the latest date is kept (the row's date, else the document's), without dates the one
-    of the last document, within a document the one said more often, then later; lists that one document tells in parts are
-    put together, and of lists that hold each other the longer is kept. Everything that was not kept is in `conflicts`.
+    count; an entity without any is no row, unless its text says that a value is unknown. Of several values the one of the
+    latest date is kept (the row's date, else the document's), without dates the one of the last document, within a document
+    the one said more often, then later; lists that one document tells in parts are put together, and of lists that hold each
+    other the longer is kept. Everything that was not kept is in `conflicts`.
     """
     named = _named(sources)
     documents: dict[str, int] = {}
@@ -262,9 +264,9 @@ def _fits(row: _Row, values: Sequence[CellValue | None], date: str, keys: Sequen
 
 
 def _row(row: _Row, aliases: tuple[str, ...], schema: TableSchema) -> tuple[TableRow, list[Conflict], int] | None:
-    """The row, its conflicts and its place; None where no quote of it was found anywhere."""
+    """The row, its conflicts and its place; None where nothing of it was taken, and nothing plainly told to be unknown."""
     located = [source for source in row.sources if any(cell.start is not None for cell in source.row.cells)]
-    if not located:
+    if not located or not (any(row.said.values()) or any(_unknown(source, schema) for source in located)):
         return None
     values: dict[str, CellValue | None] = {}
     cells: dict[str, TableCell] = {}
@@ -297,6 +299,14 @@ def _row(row: _Row, aliases: tuple[str, ...], schema: TableSchema) -> tuple[Tabl
         documents=tuple(dict.fromkeys(source.row.document for source in sorted(located, key=lambda one: one.order))),
     )
     return made, conflicts, min(source.order for source in located)
+
+
+def _unknown(source: Source, schema: TableSchema) -> bool:
+    """Whether a cell whose quote was found says that nothing is known (n/a, not known, 未披露), or that there is none."""
+    return any(
+        cell.start is not None and schema.column(cell.column) is not None and (says_nothing(cell.raw) or says_none(cell.raw))
+        for cell in source.row.cells
+    )
 
 
 def _cell(said: Said, times: int) -> TableCell:

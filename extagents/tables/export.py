@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import math
 import os
 import re
 import tempfile
@@ -38,11 +39,16 @@ def records(table: Table, *, sources: bool = False) -> list[dict[str, Any]]:
 def _fields(table: Table, row: TableRow, *, sources: bool) -> Iterator[tuple[str, Any]]:
     yield NAME, row.name
     for column in table.columns:
-        value = row.values.get(column.name)
+        value = _finite(row.values.get(column.name))
         yield column.name, list(value) if isinstance(value, tuple) else value
         if sources:
             cell = row.cells.get(column.name)
             yield from ((f"{column.name}.{part}", getattr(cell, part, None)) for part, _ in SOURCES)
+
+
+def _finite(value: CellValue | None) -> CellValue | None:
+    """The value; None for what is no number, which neither JSON nor a spreadsheet can tell."""
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _types(table: Table, *, sources: bool) -> dict[str, ColumnType]:

@@ -22,6 +22,7 @@ from extagents.tables.values_units import stems, wanted
 from extagents.tabular import CellValue, Column
 
 _LONGEST = 4_000  # characters of a cell that are read; no value is longer
+_HIGHEST = Decimal("1e300")  # what is beyond it is no value: a sum of few such numbers is no number any more
 _PLAIN = re.compile(r"[-+]?(?:[1-9]\d{0,2}(?:,\d{3})+|\d+)(?:\.\d+)?")
 _ONLY_YEAR = re.compile(
     r"(?:FY|fiscal year|financial year)?\s*\d{4}\s*(?:财年|年度|年)?|[〇零一二三四五六七八九]{4}年", re.IGNORECASE
@@ -132,8 +133,10 @@ def _has_other_number(amount: Amount, text: str) -> bool:
     return bool(re.search(r"\d", text[: amount.start].rpartition("(")[0]))
 
 
-def _scalar(value: Decimal) -> int | float:
-    """A whole number as int, else the float without the noise of a conversion."""
+def _scalar(value: Decimal) -> int | float | None:
+    """A whole number as int, else the float without the noise of a conversion; None for what no measure runs to."""
+    if not abs(value) <= _HIGHEST:
+        return None
     if value == value.to_integral_value() and abs(value) < 2**53:
         return int(value)
     return float(f"{value:.15g}")
@@ -168,12 +171,12 @@ def _keys(value: CellValue) -> frozenset[str]:
 
 
 def told(value: CellValue | None, unit: str = "", *, language: str = "en", name: str = "") -> str:
-    """A value for people: 13,782.8 km; 44.4%; yes; China, Spain. Nothing known is "", the empty list "none".
+    """A value for people: 13,782.8 km; 44.4%; yes; China, Spain. Nothing known is "", as is what is no number; no items "none".
 
     `name` is the column's, where it is known: a year has no mark between its digits.
     """
     chinese = language.lower().startswith("zh")
-    if value is None:
+    if value is None or (isinstance(value, float) and not math.isfinite(value)):
         return ""
     if isinstance(value, bool):
         return ("是" if value else "否") if chinese else ("yes" if value else "no")
@@ -205,8 +208,6 @@ def told(value: CellValue | None, unit: str = "", *, language: str = "en", name:
 def _digits(value: int | float) -> str:
     """Digits with their thousands parted, at most twelve that count behind the first of a fraction."""
     if isinstance(value, float):
-        if not math.isfinite(value):
-            return str(value)
         if value.is_integer() and abs(value) < 2**53:
             value = int(value)
         else:

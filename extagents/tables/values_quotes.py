@@ -2,7 +2,8 @@
 
 A number holds where one of the quote's numbers comes to the same, or has the same digits while the scale that the cell states
 is neither said nor contradicted there ("1,234 million" against "1,234" of a table in millions). A digit that was misread,
-another sign, unit or scale never holds. A date holds where the quote tells it at least as exactly.
+another sign, unit or scale never holds, nor do two fields of a line read as one. A date holds where the quote tells it at
+least as exactly.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from extagents.tables.values import parse, signed, years_column
 from extagents.tables.values_amounts import NOTE, Amount, amounts
 from extagents.tables.values_dates import dates_in, day_and_month
 from extagents.tables.values_digits import calm
+from extagents.tables.values_fields import fields_apart
 from extagents.tables.values_numbers import chosen, in_column
 from extagents.tables.values_spellings import SCALES
 from extagents.tables.values_texts import folded_words, says_none, says_nothing
@@ -37,6 +39,7 @@ _SINKS = re.compile(
     r"|亏损|净亏|赤字|下降|减少|下滑|下跌|降低|回落|负",
     re.IGNORECASE,
 )
+_DIGIT = re.compile(r"\d")
 _EMPTY = re.compile(r"\b(?:no|none|nil|not|without|nothing|never|neither|zero)\b|无|没有|未|不", re.IGNORECASE)
 
 
@@ -44,7 +47,7 @@ def held(quote: str, raw: str, column: Column) -> bool:
     """Whether the quote contains the value of `raw`. What is a judgement (classes, yes and no) needs only a quote."""
     if not quote.strip() or not raw.strip():
         return False
-    quote, raw = calm(quote[:_LONGEST]), calm(raw[:_LONGEST])
+    quote, raw = fields_apart(calm(quote[:_LONGEST])), calm(raw[:_LONGEST])
     if column.type == "boolean" or (column.values and column.type in ("text", "list")):
         return True
     if column.type == "number":
@@ -67,8 +70,8 @@ def _numbers(text: str, want: Unit, years: bool) -> tuple[Amount, ...]:
 def _holds_number(quote: str, raw: str, unit: str, name: str) -> bool:
     want = wanted(unit, name)
     value = parse(raw, Column(name=name, type="number", unit=unit, description=""))
-    if value is None:
-        return _stands(raw, quote)
+    if value is None:  # digits without a value are no number of the column, or beyond all measure
+        return (says_nothing(raw) or _DIGIT.search(raw) is None) and _stands(raw, quote)
     assert isinstance(value, int | float)
     target = Decimal(str(value))
     yearly = years_column(unit, name)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from extagents.agents.cells import check_rows
 from extagents.tabular import Column, ReportedCell, ReportedRow, TableSchema
 from extagents.types import Document, Section, ShardText
@@ -74,3 +76,30 @@ def test_a_row_of_two_documents_is_a_row_for_each() -> None:
     found = check_rows(rows, shard(A, more), {"a": A, "m": more}, TABLE)
     assert {one.document for one in found} <= {"a", "m"}
     assert all(cell.document == one.document for one in found for cell in one.cells)
+
+
+NIGERIA = Document(id="1", title="Nigeria", text="The Nigeria.\nFlag: green\n")
+NIGER = Document(id="2", title="Niger", text="The Niger.\nFlag: green\n")
+
+
+@pytest.mark.parametrize("documents", [(NIGERIA, NIGER), (NIGER, NIGERIA)])
+def test_an_equal_line_is_cited_from_the_document_of_that_very_name(documents: tuple[Document, ...]) -> None:
+    rows = [row(name, ("flag", "green", "Flag: green")) for name in ("Niger", "Nigeria")]
+    found = checked(rows, *documents)
+    assert {name: cells[0][2] for name, cells in found.items()} == {"Niger": "2", "Nigeria": "1"}
+
+
+def test_a_name_stands_at_the_borders_of_words_also_within_a_title_or_a_text() -> None:
+    long = Document(id="2", title="Profile of Niger, 2020", text="Flag: green\n")
+    assert checked([row("Niger", ("flag", "green", "Flag: green"))], NIGERIA, long)["Niger"][0][2] == "2"
+    text = Document(id="2", title="Profile", text="Of Niger.\nFlag: green\n")
+    assert checked([row("Niger", ("flag", "green", "Flag: green"))], NIGERIA, text)["Niger"][0][2] == "2"
+
+
+def test_a_chinese_name_needs_no_borders_but_its_own_title_comes_first() -> None:
+    bank = Document(id="1", title="晨光银行大厦", text="晨光银行大厦\nFlag: green\n")
+    own = Document(id="2", title="晨光银行", text="晨光银行\nFlag: green\n")
+    assert checked([row("晨光银行", ("flag", "green", "Flag: green"))], bank, own)["晨光银行"][0][2] == "2"
+    within = Document(id="3", title="关于晨光银行的报告", text="Flag: green\n")
+    other = Document(id="4", title="江海银行", text="江海银行\nFlag: green\n")
+    assert checked([row("晨光银行", ("flag", "green", "Flag: green"))], other, within)["晨光银行"][0][2] == "3"

@@ -55,6 +55,28 @@ def test_a_table_shows_its_rows_and_how_many_there_are() -> None:
         assert words in page.text
 
 
+def test_years_have_no_mark_between_their_digits() -> None:
+    cell = CELL.model_copy(update={"raw": "2021"})
+    page = harmless(
+        table(
+            columns=(Column(name="founded_year", type="number", description="year"), *COLUMNS[:1]),
+            rows=(TableRow(name="Moor", values={"founded_year": 2021, "area": 2021}, cells={"founded_year": cell}),),
+            conflicts=(
+                Conflict(
+                    name="Moor", column="founded_year", kept=2022, kept_from=cell, dropped=2023, dropped_from=OTHER, reason="x"
+                ),
+            ),
+            without={},
+            result_columns=("founded_year", "n"),
+            result=((2024, 2025),),
+        )._repr_html_()
+    )
+    for words in ("2021", "2022", "2023", "2024", "2,021", "2,025"):
+        assert words in page.text
+    for words in ("2,022", "2,023", "2,024"):
+        assert words not in page.text
+
+
 def test_a_value_opens_the_words_it_was_read_from() -> None:
     html = table_card(table())
     assert '<details><summary><bdi dir="auto">13,782.8</bdi></summary>' in html

@@ -193,6 +193,29 @@ def test_an_entity_without_a_value_stays_if_a_quote_of_it_was_found() -> None:
     assert table.doubted == 2
 
 
+def test_a_row_of_which_no_cell_was_taken_does_not_count() -> None:
+    ghost = row("Ghost", order=1, at=500, revenue="5", seat="Rome", trusted=False)
+    table = built(row("Acme", revenue="5"), ghost)
+    assert [one.name for one in table.rows] == ["Acme"]
+    assert (table.doubted, table.without["revenue"]) == (2, ())
+
+
+@pytest.mark.parametrize("raw", ["n/a", "not known", "Unknown", "—", "未披露", "不详", "not disclosed"])
+def test_an_entity_that_is_told_to_be_unknown_stays_and_is_named(raw: str) -> None:
+    table = built(row("Rua Nova", revenue=raw, trusted=False), row("Acme", "b.md", 1, revenue="5"))
+    assert values(table, "revenue") == {"Rua Nova": None, "Acme": 5}
+    assert table.without["revenue"] == ("Rua Nova",)
+
+
+def test_an_unknown_value_whose_quote_was_not_found_makes_no_row() -> None:
+    assert len(built(row("Rua Nova", revenue="n/a", located=False))) == 0
+
+
+def test_a_number_beyond_all_measure_never_reaches_a_table() -> None:
+    table = built(row("Acme", revenue="9" * 400, seat="Bonn"), row("Beta", "b.md", 1, revenue="1e400"))
+    assert [(one.name, one.values["revenue"]) for one in table.rows] == [("Acme", None)]
+
+
 def test_what_several_places_say_is_counted_and_the_first_is_the_source() -> None:
     table = built(
         row("Acme", "b.md", 5, revenue="5 million"),

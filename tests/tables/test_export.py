@@ -222,3 +222,11 @@ def test_a_folder_that_is_not_there_is_said_so(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="it is a folder"):
         FULL.to_csv(tmp_path)
     assert not list(tmp_path.iterdir())
+
+
+def test_what_is_no_number_is_empty_in_records_and_csv() -> None:
+    rows = [line(str(value), value, value) for value in (float("inf"), float("-inf"), float("nan"))]
+    table = made(*rows)
+    assert all((record["staff"], record["area"]) == (None, None) for record in table.records())
+    assert "inf,,,,,,\r\n" in table.to_csv()
+    assert table.to_pandas()["area"].isna().all()

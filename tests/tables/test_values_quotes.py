@@ -6,7 +6,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from extagents.tables.values import holds, parse
+from extagents.tables.values import holds, parse, told
 from extagents.tabular import Column, ColumnType
 
 
@@ -216,3 +216,14 @@ def test_a_date_holds_where_the_quote_is_at_least_as_exact() -> None:
     assert holds("In 2021, the fair opened on 12 March.", "2021-03-12", day)
     assert not holds("in 2021", "12 March 2021", day)
     assert not holds("the fair opened on 12 March", "2021-03-12", day)
+
+
+@pytest.mark.parametrize("raw", ["9" * 400, "1e400", "-1e400", "9" * 1_000_000, "1e301"])
+def test_a_number_beyond_all_measure_is_no_value_and_never_holds(raw: str) -> None:
+    assert parse(raw, column()) is None
+    assert not holds("Volumes: 240,000", raw, column())
+    assert not holds(f"Volumes: {raw}", raw, column())
+
+
+def test_what_is_no_number_is_told_by_no_words() -> None:
+    assert [told(value, "km") for value in (float("inf"), float("-inf"), float("nan"))] == ["", "", ""]
