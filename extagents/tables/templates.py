@@ -152,6 +152,12 @@ class _Writer:
             return self._claim(condition)
         column = self.column(condition.phrase)
         name = _quoted(column.name)
+        if condition.relation == "same":
+            if column.type == "list":
+                raise _Unsure(condition.phrase)
+            named = self._named(condition.values[0])
+            own = f"lower(trim({name}))" if column.type == "text" else name
+            return f"{own} IN (SELECT {own} FROM {_quoted(self.table.name)} WHERE {named}) AND NOT {named}"
         if condition.relation == "differs":
             other = self.column(condition.values[0])
             if other.name == column.name or column.type != other.type:
@@ -457,6 +463,9 @@ class _Writer:
                 sql=f"SELECT {function}({value}) FROM {table} WHERE {either}", form=_form(column), unit=column.unit
             )
         first, second = (f"(SELECT max({value}) FROM {table} WHERE {self._named(one)})" for one in ask.names[:2])
+        if ask.operation == "difference" and ask.groups:  # “how much deeper is A than B” is less than nothing where B is
+            less, more = (first, second) if ask.groups == "below" else (second, first)
+            return WrittenSql(sql=f"SELECT round({more} - {less}, 6)", form=_form(column), unit=column.unit)
         if ask.operation == "difference":
             return WrittenSql(sql=f"SELECT round(abs({first} - {second}), 6)", form=_form(column), unit=column.unit)
         if ask.operation == "any" and ask.groups in ("above", "below"):

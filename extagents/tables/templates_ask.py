@@ -40,13 +40,15 @@ Relation = Literal[
     "like",
     "unlike",
     "differs",
+    "same",
 ]
 
 
 @dataclass(frozen=True, slots=True)
 class Condition:
     """A condition on rows. `phrase` holds the words that tell the column; `is` asks for a yes, or for a value of whatever
-    column has it; `like` for a value in words, `equal` for exactly this one.
+    column has it; `like` for a value in words, `equal` for exactly this one,
+    `same` for that of the row named.
     """
 
     phrase: str

@@ -11,7 +11,14 @@ HIGHER = (
     r"(?P<way>higher|larger|bigger|greater|more|longer|taller|later|newer|older|lower|smaller|"
     r"less|fewer|shorter|earlier|younger|deeper|heavier|lighter|cheaper)"
 )
-LOWER = frozenset("lower smaller less fewer shorter earlier lighter cheaper".split())
+MEASURED = {
+    "deeper": "depth", "shallower": "depth", "longer": "length", "shorter": "length", "taller": "height", "higher": "height",
+    "heavier": "weight", "lighter": "weight", "faster": "speed", "slower": "speed", "wider": "width", "narrower": "width",
+    "older": "age", "younger": "age", "cheaper": "price", "more expensive": "price", "dearer": "price",
+}  # fmt: skip
+"""What an adjective says of a thing, where it is told of the thing itself (“deeper than”)."""
+_MEASURED = "|".join(sorted(MEASURED, key=len, reverse=True))
+LOWER = frozenset("lower smaller less fewer shorter earlier lighter cheaper shallower slower narrower younger".split())
 
 
 def compared(text: str) -> Ask | None:
@@ -52,6 +59,15 @@ def compared(text: str) -> Ask | None:
         re.IGNORECASE,
     ):
         return Ask("difference", phrase=f"number of {bare(match['phrase'])}", names=(bare(match["a"]), bare(match["b"])))
+    if match := re.match(
+        rf"^(?:by\s+)?how much\s+(?P<way>{_MEASURED})\s+(?:is|was|are|were)\s+(?P<a>(?:the\s+)?[A-Z0-9][^,]*?)\s+"
+        r"(?:than|compared (?:to|with))\s+(?P<b>[^,]+)$",
+        rest,
+        re.IGNORECASE,
+    ):
+        way = match["way"].lower()
+        names = (bare(match["a"]), bare(match["b"]))
+        return Ask("difference", phrase=MEASURED[way], names=names, groups="below" if way in LOWER else "above")
     pair: tuple[str, ...] = ()
     if (
         (

@@ -53,6 +53,10 @@ _DIFFERS = re.compile(
     r")\s+(?:that\s+)?(?P<other>in (?:19|20)\d\d)",
     re.IGNORECASE,
 )
+_SAME = re.compile(
+    r"\b(?:(?:that|which|who)\s+)?(?:have|has|had|with|having|share|shares)\s+the\s+same\s+(?P<phrase>[^,?.\x00]+?)\s+(?:as|with)\s+"
+    r"(?P<name>[A-Z0-9][^,?\x00]*)$"
+)
 _CLAIM = re.compile(
     r"\b(?:that|which|who)\s+(?P<verb>(?:is|are|was|were|has|have|had)\s+)?(?P<not>not\s+|no\s"
     r"+)?(?P<claim>[^,?.\x00]+?)(?=\s*$|\s*[,?.\x00]|\s+(?:and|but)\b)",
@@ -132,6 +136,8 @@ def conditions(text: str) -> tuple[tuple[Condition, ...], str]:
         found.append((start, condition))
         text = text[:start] + "\x00" * (end - start) + text[end:]
 
+    if match := _SAME.search(text):
+        taken(match.start(), match.end(), Condition(bare(match["phrase"]), "same", (bare(match["name"]),)))
     while match := _DIFFERS.search(text):
         phrase = bare(match["phrase"])
         taken(match.start(), match.end(), Condition(f"{phrase} {match['one']}", "differs", (f"{phrase} {match['other']}",)))

@@ -357,3 +357,28 @@ def test_a_column_of_identifiers_is_one_of_words(code: str) -> None:
     lines = "".join(f"| o{number} | {code.format(number)} |\n" for number in range(10, 16))
     text = f"| Order | Customer |\n|---|---|\n{lines}"
     assert _types("How many different customers are there?", text) == {"customers": "text"}
+
+
+def test_a_value_under_labels_that_differ_in_case_alone_has_one_column() -> None:
+    text = "City: Garn\nCountry: Norland\nPopulation: 5\n"
+    others = (
+        '{"city": "Elva", "country": "Estland", "population": 6}\n{"city": "Fosk", "country": "Norland", "population": 7}\n'
+    )
+    shard = ShardText(id="s", sections=(section(text, title="Garn"), section(others, title="all")))
+    asked = SchemaInput(questions=("How many cities are in Norland?",), sources=("Garn", "all"), sample=shard)
+    (table,) = tabular.schema(asked).tables
+    assert [(column.name, column.type, column.description) for column in table.columns] == [
+        ("country", "text", "the value under the label “Country”, “country”")
+    ]
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "Does Alder Foods have more employees than Birch Labs?",
+        "Which companies have the same headquarters as Alder Foods?",
+        "How much deeper is Lake Arvo than Lake Belmar?",
+    ],
+)
+def test_what_compares_rows_is_planned_over_all_of_them(question: str) -> None:
+    assert kind_of(question) == "aggregate"

@@ -74,6 +74,10 @@ def connection() -> Iterator[duckdb.DuckDBPyConnection]:
         ("Which has the higher revenue: Acme Corp or Delta?", [("Acme Corp",)]),
         ("Which has the higher revenue: Acme or Delta?", [("Acme Corp",)]),
         ("How much higher is Gamma's revenue than Acme Corp's?", [(1.5e9,)]),
+        ("Does Acme Corp have more revenue than Beta?", [(True,)]),
+        ("Does Beta have more revenue than Acme Corp?", [(False,)]),
+        ("Which companies have the same sector as Acme Corp?", [("Gamma",)]),
+        ("How many companies share the same sector as Beta?", [(0,)]),
         ("Which of the companies list the UAE among their export partners?", [("Acme Corp",)]),
         ("Which of the companies list Niger among their export partners?", [("Beta",)]),
         ("How many companies are publicly listed?", [(2,)]),
@@ -196,3 +200,22 @@ def test_a_day_is_compared_with_years_by_its_year(question: str, condition: str)
 )
 def test_a_day_that_no_year_answers_for_gives_no_statement(question: str) -> None:
     assert statement(question, [YEARS]) is None
+
+
+@pytest.mark.parametrize(
+    ("question", "expected"),
+    [
+        ("How much deeper is Lake Arvo than Lake Bel?", -215),
+        ("How much deeper is Lake Bel than Lake Arvo?", 215),
+        ("How much shallower is Lake Arvo than Lake Bel?", 215),
+    ],
+)
+def test_how_much_more_of_something_one_is_than_another_is_signed(question: str, expected: float) -> None:
+    columns = tuple(Column(name=name, type="number", unit="m", description=name) for name in ("depth", "length"))
+    table = TableProfile(name="lake", schema_=TableSchema(entity="lake", columns=columns), rows=2, columns=())
+    written = statement(question, [table])
+    assert written is not None
+    with duckdb.connect() as opened:
+        opened.execute("CREATE TABLE lake (name VARCHAR, depth DOUBLE, length DOUBLE)")
+        opened.execute("INSERT INTO lake VALUES ('Lake Arvo', 167, 9000), ('Lake Bel', 382, 20)")
+        assert opened.execute(written.sql).fetchall() == [(expected,)]

@@ -110,8 +110,12 @@ def _over_many(ask: Ask, core: str) -> bool:
         return True
     if ask.otherwise is not None and ask.operation == "value":
         return True  # “江河省有多少家图书馆”
+    if ask.operation == "any" and len(ask.names) == 2:
+        return True  # “Does A have more employees than B?”
     if ask.operation in ("value", "higher", "lower") or ask.names:
         return False
+    if any(condition.relation == "same" for condition in ask.scope):
+        return True
     if ask.shown or ask.per or ask.most == 0:
         return True
     if _of_rows(ask, core):
@@ -150,7 +154,7 @@ _THERE = re.compile(
 )
 _HOLDING = re.compile(
     r"\W*(?:(?:list|show)(?: me)? all(?: the)?|which|how many)(?: of the)? [a-z-]+(?: [a-z-]+)?s"
-    r" (?!(?:do|does|did|was|has|had)\b)[a-z]+(?: (?:in|from|at|the|for|on|with)){0,2}"
+    r"(?<! does)(?<! is)(?<! was)(?<! has) (?!(?:do|does|did|was|has|had)\b)[a-z]+(?: (?:in|from|at|the|for|on|with)){0,2}"
     r" [\w&.+-]+(?: [\w&.+-]+)?\W*",
     re.IGNORECASE,
 )

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from extagents.tables.templates_words import plain, wordings, years
+from extagents.tables.templates_words import plain, tokens, wordings, years
 from extagents.types import Section
 
 _LONGEST_LABEL = 90
@@ -55,8 +55,8 @@ _JSON_PART = re.compile(
 )
 
 
-def fields(section: Section) -> list[Field]:
-    """The labelled values of a section, in order."""
+def fields(section: Section, *, entity: str = "") -> list[Field]:
+    """The labelled values of a section, in order. `entity` is what rows are: a column called so names them."""
     text = section.text
     if _looks_like_json(text):
         return list(_json_fields(text))
@@ -74,7 +74,7 @@ def fields(section: Section) -> list[Field]:
         size, delimiter = _table_at([row for _, row in lines[place : place + 2000]], head=head)
         if size:
             rows = lines[place : place + size]
-            found.extend(_table_fields(rows, delimiter, head=head, heading=heading, text=text))
+            found.extend(_table_fields(rows, delimiter, head=head, heading=heading, text=text, entity=entity))
             place += size
             head = ""
             continue
@@ -178,7 +178,9 @@ def _cells(line: str, delimiter: str) -> list[str]:
     return [cell.strip().strip("*_`").strip() for cell in row.split(delimiter)]
 
 
-def _table_fields(rows: list[tuple[int, str]], delimiter: str, *, head: str, heading: str, text: str) -> Iterator[Field]:
+def _table_fields(
+    rows: list[tuple[int, str]], delimiter: str, *, head: str, heading: str, text: str, entity: str
+) -> Iterator[Field]:
     body = [(start, line) for start, line in rows if not _RULE.match(line)]
     above = [line for line in head.splitlines() if line.strip() and not _RULE.match(line)]
     ruled = bool(above) or any(_RULE.match(line) for _, line in rows[:2])
@@ -223,7 +225,7 @@ def _table_fields(rows: list[tuple[int, str]], delimiter: str, *, head: str, hea
                 if cells[0] and name and value:
                     yield Field(cells[0], value, line.strip(), start, entity=name, heading=heading)
         return
-    key = _key_column(names, [_cells(line, delimiter) for _, line in content[:20]])
+    key = _key_column(names, [_cells(line, delimiter) for _, line in content[:20]], entity=entity)
     for start, line in content:
         cells = _cells(line, delimiter)
         if len(cells) <= key or not cells[key]:
@@ -263,9 +265,13 @@ def _unit_of(name: str) -> str:
     return match.group(1).strip() if match else ""
 
 
-def _key_column(names: list[str], rows: list[list[str]]) -> int:
-    """Which column names the rows: one called so, else the first whose cells are words and all different."""
+def _key_column(names: list[str], rows: list[list[str]], *, entity: str) -> int:
+    """Which column names the rows: one called so or like them, else the first whose cells are words and all different."""
     known = wordings()
+    called = tokens(entity)
+    for place, name in enumerate(names):
+        if called and tokens(name) in (called, (*called, "name")):
+            return place
     for place, name in enumerate(names):
         if name in known.names:
             return place

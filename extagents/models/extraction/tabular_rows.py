@@ -80,7 +80,7 @@ def _core(label: str, about: frozenset[str]) -> frozenset[str]:
 
 
 def _section_rows(section: Section, table: TableSchema, wanted: list[_Wanted]) -> Iterator[ReportedRow]:
-    whole = fields(section)
+    whole = fields(section, entity=table.entity)
     dated = _date_of(whole)
     blocks = _blocks(section, whole, table)
     listed = _of_kind(whole if blocks is None else blocks, table)

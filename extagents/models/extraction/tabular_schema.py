@@ -34,16 +34,17 @@ class _Label:
 
 def propose(inputs: SchemaInput) -> ProposedTables:
     """One table with the columns that the questions need; none where no column is found for any of them."""
-    labels: dict[str, _Label] = {}
-    keys: Counter[str] = Counter()
-    for section in inputs.sample.sections:
-        for found in fields(section):
-            _take(labels, found, section.document)
-            if found.key:
-                keys[found.key] += 1
     asks = [ask_of(question) for question in inputs.questions]
     ways = [way for ask in asks if ask is not None for way in (ask, ask.otherwise) if way is not None]
     nouns = Counter(noun for way in ways if (noun := way.entity.partition(" | ")[0]))
+    asked = nouns.most_common(1)[0][0] if nouns else ""
+    labels: dict[str, _Label] = {}
+    keys: Counter[str] = Counter()
+    for section in inputs.sample.sections:
+        for found in fields(section, entity=asked):
+            _take(labels, found, section.document)
+            if found.key:
+                keys[found.key] += 1
     existing = _existing(inputs.existing, nouns)
     sample = _Sample(labels, Fit.of(list(labels)), existing, inputs.sample)
     columns: dict[str, Column] = {}
@@ -390,22 +391,28 @@ def _valued(value: str, labels: dict[str, _Label]) -> Column | None:
     Words of the label may stand behind it: “上海机房” is “上海” under “机房”.
     """
     wanted = value.lower().strip()
-    holders: dict[str, ColumnType] = {}
+    holders: dict[frozenset[str], tuple[ColumnType, list[str]]] = {}
     for label in labels.values():
         if plain(label.text) in wordings().names:
             continue
         own = set(tokens(label.text))
+        found: ColumnType | None = None
         for seen in label.values:
             whole = seen.lower().strip(" .")
             entries = [entry.strip() for entry in re.split(r"[;,；，、]", whole)]
             if wanted == whole or (whole and wanted.startswith(whole) and set(tokens(wanted[len(whole) :])) <= own):
-                holders.setdefault(label.text, "text")
+                found = found or "text"
             elif len(entries) > 1 and wanted in entries:
-                holders[label.text] = "list"
+                found = "list"
+        if found is not None:
+            kind, texts = holders.setdefault(frozenset(own), (found, []))
+            texts.append(label.text)
+            holders[frozenset(own)] = ("list" if "list" in (kind, found) else "text", texts)
     if len(holders) != 1:
         return None
-    ((label_text, kind),) = holders.items()
-    return Column(name=_slug(label_text, frozenset()), type=kind, description=f"the value under the label “{label_text}”")
+    ((kind, texts),) = holders.values()
+    quoted = ", ".join(f"“{text}”" for text in texts[:_MOST_LABELS])
+    return Column(name=_slug(texts[0], frozenset()), type=kind, description=f"the value under the label {quoted}")
 
 
 def _type(values: Sequence[str], *, listed: bool, figures: bool, exact: bool) -> ColumnType:
