@@ -437,7 +437,7 @@ class TableReader:
         names = {slot.name for slot in spec.slots}
         headers = [*_HEADER.finditer(text)]
         stretches = [(header["id"], header.end(), header[0]) for header in headers]
-        ends = [header.start() for header in headers[1:]] + [len(text)]
+        ends = [*(header.start() for header in headers[1:]), len(text)][: len(headers)]
         found = []
         for (document, start, title), end in zip(stretches, ends, strict=True):
             stretch = text[start:end]
