@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from extagents.tables.names import Name, shortens
@@ -118,10 +118,16 @@ def _by_letters(names: Sequence[Name]) -> Iterator[Pair]:
         if 2 <= len(places) <= MOST_IN_BLOCK:
             for place in places:
                 rarest[place].append((len(places), gram))
+    # Numbers tell names apart: those that have theirs to themselves, like ids, are compared with none.
+    bearing = Counter(name.numbers for name in names)
     compared: set[tuple[int, int]] = set()
     for place in sorted(rarest):
+        numbers = names[place].numbers
+        if bearing[numbers] == 1:
+            continue
         for _, gram in sorted(rarest[place])[:8]:
-            compared.update((min(place, other), max(place, other)) for other in blocks[gram] if other != place)
+            alike = (other for other in blocks[gram] if other != place and names[other].numbers == numbers)
+            compared.update((min(place, other), max(place, other)) for other in alike)
     for one, other in sorted(compared):
         first, second = names[one], names[other]
         left, right = _rest(first.words, second.words), _rest(second.words, first.words)

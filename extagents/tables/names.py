@@ -174,7 +174,7 @@ def normalised(name: str) -> str:
     return taken_apart(name).key
 
 
-@lru_cache(maxsize=20_000)
+@lru_cache(maxsize=65_536)
 def taken_apart(name: str) -> Name:
     """The name with all that is compared of it."""
     shown = " ".join(_INVISIBLE.sub("", unicodedata.normalize("NFKC", name)).split()).strip(_QUOTES + " ")

@@ -74,6 +74,12 @@ _PATTERNS = tuple(
         r"\b(?P<m>0?[1-9]|1[0-2])/(?P<y>\d{4})(?!\d)",
     )
 )
+_NAMED = re.compile("|".join(sorted({name[:3] for name in _MONTHS})))
+_EIGHT = re.compile(r"\d{8}")
+_BARE = re.compile(r"\s*-?\d{1,7}(?:\.\d+)?\s*")
+_MARKS = ("年", "季", "q", "h", "f", "-", "/", ".")
+
+
 _LONE_YEAR = re.compile(r"(?<![\d.,$€£¥/-])(?P<y>[1-9]\d{3})(?![\d%‰]|[.,]\d|s\b|年代|\s*(?:BC|B\.C\.|BCE)\b)")
 _BEFORE_CHRIST = re.compile(r"\b(?:BC|B\.C\.|BCE)(?![A-Za-z])|公元前")
 _WORD_YEAR = re.compile(rf"(?<![{_HAN}])([〇零○一二三四五六七八九]{{4}})(?=\s*年)")
@@ -126,6 +132,11 @@ def _iso(year: int, month: int = 0, day: int = 0) -> str | None:
     return f"{year:04d}" + (f"-{month:02d}" if month else "") + (f"-{day:02d}" if month and day else "")
 
 
+def _month(name: str) -> int:
+    """The number of a month; letters like ſ and ı, which patterns take for s and i, do no harm."""
+    return _MONTHS[name[:3].casefold()]
+
+
 def _century(short: str) -> int:
     """Two digits of a year as POSIX reads them: 69 to 99 are the last century's."""
     return int(short) + (1900 if int(short) >= 69 else 2000)
@@ -146,7 +157,7 @@ def _dated(found: re.Match[str]) -> Dated | None:
         return None
     other = None
     if parts.get("q"):
-        quarter = parts["q"].lower()
+        quarter = parts["q"].casefold().replace("ı", "i").replace("\u0307", "")
         iso = _iso(year, 3 * (int(quarter) if quarter.isdigit() else _QUARTERS[quarter]) - 2, 1)
     elif parts.get("half"):
         iso = _iso(year, 1 if parts["half"].lower() in ("1", "first", "上") else 7, 1)
@@ -158,7 +169,7 @@ def _dated(found: re.Match[str]) -> Dated | None:
         if iso is None or not (1 <= (second if dotted else first) <= 12):
             iso, other = other, None
     else:
-        month = int(parts["m"]) if parts.get("m") else _MONTHS[parts["n"].lower()] if parts.get("n") else None
+        month = int(parts["m"]) if parts.get("m") else _month(parts["n"]) if parts.get("n") else None
         day = int(parts["d"]) if parts.get("d") else None
         iso = None if month == 0 or day == 0 else _iso(year, month or 0, day or 0)  # no calendar has a day 0
     return None if iso is None else Dated(iso, *found.span(), other=other if other and other != iso else "")
@@ -186,8 +197,26 @@ def dates_in(text: str, *, years: bool = True) -> list[Dated]:
     return sorted(taken, key=lambda dated: dated.start)
 
 
+@lru_cache(maxsize=1_024)
+def _forms(marks: tuple[str, ...], *, month: bool, eight: bool) -> tuple[re.Pattern[str], ...]:
+    """The patterns that can be found in a text with these marks; most texts have few of them."""
+
+    def fits(pattern: str) -> bool:
+        if "(?P<n>" in pattern:
+            return month
+        if "FY|fiscal" in pattern:
+            return "f" in marks
+        wanted = [mark for mark in ("年", "季", "Q", "quarter", "H", "half") if mark in pattern]
+        wanted += "-/." if "[-/" in pattern else "/" if "/(?P<y>" in pattern else ""
+        return any(mark[0].lower() in marks for mark in wanted) if wanted else eight
+
+    return tuple(pattern for pattern in _PATTERNS if fits(pattern.pattern))
+
+
 def _matches(text: str, *, years: bool) -> Iterator[re.Match[str]]:
-    for pattern in _PATTERNS:
+    letters = text.casefold()
+    marks = tuple(mark for mark in _MARKS if mark in letters)
+    for pattern in _forms(marks, month=_NAMED.search(letters) is not None, eight=_EIGHT.search(text) is not None):
         yield from pattern.finditer(text)
     if years:
         yield from _LONE_YEAR.finditer(text)
@@ -195,7 +224,7 @@ def _matches(text: str, *, years: bool) -> Iterator[re.Match[str]]:
 
 def without_dates(text: str) -> str:
     """The text with its dates blanked out, lone years left."""
-    if not _HINT.search(text):
+    if not _HINT.search(text) or _BARE.fullmatch(text):
         return text
     text = _ascii(text)
     for dated in reversed(dates_in(text, years=False)):
@@ -255,7 +284,7 @@ def day_and_month(text: str) -> set[str]:
     found = set()
     for match in _DAY_OF.finditer(_ascii(text)):
         name = match["n"] or match["n2"]
-        month = _MONTHS[name.lower()] if name else int(match["m"])
+        month = _month(name) if name else int(match["m"])
         day = int(match["d"] or match["d2"] or match["d3"])
         if 1 <= month <= 12 and 1 <= day <= 31:
             found.add(f"{month:02d}-{day:02d}")

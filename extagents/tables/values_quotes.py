@@ -16,7 +16,7 @@ from extagents.tables.values import parse, signed, years_column
 from extagents.tables.values_amounts import NOTE, Amount, amounts
 from extagents.tables.values_dates import dates_in, day_and_month
 from extagents.tables.values_digits import calm
-from extagents.tables.values_fields import fields_apart
+from extagents.tables.values_fields import APART, fields_apart
 from extagents.tables.values_numbers import chosen, in_column
 from extagents.tables.values_spellings import SCALES
 from extagents.tables.values_texts import folded_words, says_none, says_nothing
@@ -39,6 +39,7 @@ _SINKS = re.compile(
     r"|亏损|净亏|赤字|下降|减少|下滑|下跌|降低|回落|负",
     re.IGNORECASE,
 )
+_BARE = re.compile(r"-?\d+(?:\.\d+)?")
 _DIGIT = re.compile(r"\d")
 _EMPTY = re.compile(r"\b(?:no|none|nil|not|without|nothing|never|neither|zero)\b|无|没有|未|不", re.IGNORECASE)
 
@@ -73,6 +74,8 @@ def _holds_number(quote: str, raw: str, unit: str, name: str) -> bool:
     if value is None:  # digits without a value are no number of the column, or beyond all measure
         return (says_nothing(raw) or _DIGIT.search(raw) is None) and _stands(raw, quote)
     assert isinstance(value, int | float)
+    if _BARE.fullmatch(raw) and raw in quote.split(APART) and _stated_scale(quote, want) is None:
+        return True  # the field itself
     target = Decimal(str(value))
     yearly = years_column(unit, name)
     said = chosen(list(_numbers(raw, want, yearly)), want, hints=stems(name), yearly=yearly)

@@ -293,3 +293,10 @@ def test_hostile_names_are_names() -> None:
     names = ["'; DROP TABLE x; --", "a" * 5_000, "\ud800", "\x00", "((((", "]][[", "\u202egnp", "（）", "()", "、。！"]
     found = resolve(names)
     assert sorted(name for group in found.groups for name in group) == sorted(names)
+
+
+def test_ids_that_differ_in_their_digits_are_never_doubtful_whatever_else_is_alike() -> None:
+    ids = [f"ORD-{number:06}" for number in range(60)]
+    found = resolve([*ids, "Order Alpha 7", "Order Alpah 7"])
+    assert len(found.groups) == len(ids) + 2
+    assert found.doubtful == (("Order Alpah 7", "Order Alpha 7"),)

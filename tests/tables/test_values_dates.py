@@ -124,3 +124,13 @@ def test_a_quote_holds_its_date_in_any_form_and_no_other(day: datetime.date, for
 def test_dates_are_found_in_a_sentence() -> None:
     found = dates_in("On 3/4/2021, and in March 2020, 12 firms (2019) met.")
     assert [(dated.iso, dated.other) for dated in found] == [("2021-03-04", "2021-04-03"), ("2020-03", ""), ("2019", "")]
+
+
+def test_letters_that_patterns_take_for_others_do_no_harm() -> None:
+    day = Column(name="d", type="date", description="")
+    assert [parse(raw, day) for raw in ("12 ſept 2020", "aprıl 2020", "thırd quarter of 2020")] == [
+        "2020-09-12",
+        "2020-04",
+        "2020-07-01",
+    ]
+    assert holds("on 12 ſept in 2020", "2020-09-12", day)
