@@ -382,3 +382,11 @@ def test_a_value_under_labels_that_differ_in_case_alone_has_one_column() -> None
 )
 def test_what_compares_rows_is_planned_over_all_of_them(question: str) -> None:
     assert kind_of(question) == "aggregate"
+
+
+def test_a_label_of_another_thing_is_not_meant_by_the_words_behind_its_dash() -> None:
+    text = "Literacy - total population: 94%\nSex ratio - total population: 0.9\nArea: 5\nCoastline: 7\nTerrain: flat\n"
+    shard = ShardText(id="s", sections=(section(text, title="Aland"),))
+    question = "How many of the countries have a total population above 2,000,000?"
+    tables = tabular.schema(SchemaInput(questions=(question,), sources=("Aland",), sample=shard)).tables
+    assert all("Literacy" not in column.description for table in tables for column in table.columns)

@@ -283,7 +283,7 @@ def _best(phrase: str, labels: dict[str, _Label], fit: Fit) -> list[_Label]:
     plainly = _without_years(phrase) if asked else phrase
     scored: list[tuple[float, int, int, _Label]] = []
     for label in labels.values():
-        if not label.values:
+        if not label.values or _of_another(label.text, plainly):
             continue
         units = " ".join(dict.fromkeys(unit for value in label.values[:4] if (unit := unit_beside(value))))
         text = label.text if _said(plainly, label.text) else _PARENTHESES.sub("", label.text)
@@ -302,6 +302,13 @@ def _best(phrase: str, labels: dict[str, _Label], fit: Fit) -> list[_Label]:
         for score, _, _, label in scored
         if label is first or (top - score <= _NEAR and _core(label.text, plainly) == alike)
     ][:_MOST_LABELS]
+
+
+def _of_another(label: str, phrase: str) -> bool:
+    """Whether a label is of a thing that the phrase does not speak of: “Literacy - total population” is no population."""
+    head, dash, _ = label.partition(" - ") if " - " in label else label.partition(" – ")
+    said = set(tokens(head)) - wordings().weak - _GENERIC
+    return bool(dash and said) and not said & set(tokens(phrase))
 
 
 def _without_years(text: str) -> str:
