@@ -5,18 +5,12 @@ from __future__ import annotations
 import re
 
 from extagents.tables.templates_ask import Ask, Operation
-from extagents.tables.templates_conditions import bare, entity_of, scope_of, split_scope
+from extagents.tables.templates_conditions import MEASURED, bare, entity_of, scope_of, split_scope
 
 HIGHER = (
     r"(?P<way>higher|larger|bigger|greater|more|longer|taller|later|newer|older|lower|smaller|"
     r"less|fewer|shorter|earlier|younger|deeper|heavier|lighter|cheaper)"
 )
-MEASURED = {
-    "deeper": "depth", "shallower": "depth", "longer": "length", "shorter": "length", "taller": "height", "higher": "height",
-    "heavier": "weight", "lighter": "weight", "faster": "speed", "slower": "speed", "wider": "width", "narrower": "width",
-    "older": "age", "younger": "age", "cheaper": "price", "more expensive": "price", "dearer": "price",
-}  # fmt: skip
-"""What an adjective says of a thing, where it is told of the thing itself (“deeper than”)."""
 _MEASURED = "|".join(sorted(MEASURED, key=len, reverse=True))
 LOWER = frozenset("lower smaller less fewer shorter earlier lighter cheaper shallower slower narrower younger".split())
 

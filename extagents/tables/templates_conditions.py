@@ -53,6 +53,17 @@ _DIFFERS = re.compile(
     r")\s+(?:that\s+)?(?P<other>in (?:19|20)\d\d)",
     re.IGNORECASE,
 )
+MEASURED = {
+    "deeper": "depth", "shallower": "depth", "longer": "length", "shorter": "length", "taller": "height", "higher": "height",
+    "heavier": "weight", "lighter": "weight", "faster": "speed", "slower": "speed", "wider": "width", "narrower": "width",
+    "older": "age", "younger": "age", "cheaper": "price", "more expensive": "price", "dearer": "price",
+}  # fmt: skip
+"""What an adjective says of a thing, where it is told of the thing itself (“deeper than”)."""
+_SEATED = re.compile(
+    r"\b(?:(?:that|which|who)\s+)?(?:have|has|had|with|having)\s+(?:their|its|an?|the)?\s*"
+    r"(?P<phrase>headquarters?|head offices?|main offices?|registered offices?|seats?|home ports?)\s+(?:in|at)\s+"
+    r"(?P<value>[A-Z][\w&.'-]*(?:\s[A-Z][\w&.'-]*)*)"
+)
 _SAME = re.compile(
     r"\b(?:(?:that|which|who)\s+)?(?:have|has|had|with|having|share|shares)\s+the\s+same\s+(?P<phrase>[^,?.\x00]+?)\s+(?:as|with)\s+"
     r"(?P<name>[A-Z0-9][^,?\x00]*)$"
@@ -138,6 +149,8 @@ def conditions(text: str) -> tuple[tuple[Condition, ...], str]:
 
     if match := _SAME.search(text):
         taken(match.start(), match.end(), Condition(bare(match["phrase"]), "same", (bare(match["name"]),)))
+    while match := _SEATED.search(text):
+        taken(match.start(), match.end(), Condition(match["phrase"], "like", (match["value"],)))
     while match := _DIFFERS.search(text):
         phrase = bare(match["phrase"])
         taken(match.start(), match.end(), Condition(f"{phrase} {match['one']}", "differs", (f"{phrase} {match['other']}",)))
@@ -163,8 +176,15 @@ def conditions(text: str) -> tuple[tuple[Condition, ...], str]:
         value = f"{match['amount']}{match['unit']}".strip()
         taken(start, match.end(), Condition(joined(phrase, match["unit"], match["after"]), relation, (value,)))
     while match := _THRESHOLD.search(text):
-        relation = next(relation for place, (relation, _) in enumerate(_COMPARED) if match[f"{relation}_{place}"] is not None)
+        relation, told = next(
+            (relation, told)
+            for place, (relation, _) in enumerate(_COMPARED)
+            if (told := match[f"{relation}_{place}"]) is not None
+        )
         start, phrase = _phrase_before(text, match.start())
+        if not phrase and not match["of"]:
+            earning = re.search(r"\bearn(?:s|ed|ing)?\s*$", text[: match.start()], re.IGNORECASE)
+            phrase = "salary" if earning else MEASURED.get(told.lower().removesuffix(" than"), "")
         value = f"{match['amount']}{match['after']}".strip()
         taken(start, match.end(), Condition(joined(phrase, match["after"], match["of"]), relation, (value,)))
     while match := _TELLING.search(text):

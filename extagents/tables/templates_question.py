@@ -38,6 +38,10 @@ _HINTS = {
     "heaviest": ("most", "weight"),
     "fastest": ("most", "speed"), "longest": ("most", ""), "lightest": ("least", "weight"), "slowest": ("least", "speed"),
 }  # fmt: skip
+_SIZED = frozenset(("largest", "smallest", "biggest"))
+_PEOPLED = frozenset(("city", "town", "village", "municipality"))
+_BARE = {**dict.fromkeys(_SIZED, "area"), "longest": "length", "shortest": "length"}
+"""What is meant where one is said to be it, and nothing more: “Which lake is smallest?”"""
 _SUPERLATIVE = re.compile(rf"\b(?P<word>{_MORE_WORDS}|{_LESS_WORDS})\b", re.IGNORECASE)
 _LESS = re.compile(rf"(?:{_LESS_WORDS})", re.IGNORECASE)
 _DIGITS = re.compile(
@@ -172,6 +176,13 @@ _OVER = re.compile(
     r"ry|each|our|companies|firms|countries|profiles)\b|the\s+(?:[\w-]+\s+){0,3}?[\w-]{2,}s\b)",
     re.IGNORECASE,
 )
+_WITHIN = re.compile(
+    r"(?P<phrase>(?:number of )?[a-z][\w-]*(?:\s[a-z][\w-]*)?)\s+(?:(?P<in>in)|of|for)\s+(?:the\s+)?"
+    r"(?P<value>[A-Z][\w&.'-]*(?:\s[A-Z][\w&.'-]*)*)"
+    r"(?:\s+(?P<noun>department|region|sector|industry|category|team|division|segment|country|city|district|province))?$"
+)
+"""“salary in Engineering”, “salary of the Legal department”."""
+_PLAIN_SUM = re.compile(r"what(?:'s| is)\s+the\s+(?:total|sum of the|combined)\s+[a-z-]+(?:\s[a-z-]+)?", re.IGNORECASE)
 _WORD = {"average": "average", "mean": "average", "median": "median"}
 
 
@@ -202,6 +213,14 @@ def _computed(text: str) -> Ask | None:
     if named := re.match(r"(?P<phrase>.+?)\s+of\s+(?P<one>[A-Z][^,]*?)(?:,\s*[A-Z][^,]*?)*,?\s+and\s+(?P<last>[A-Z].*)$", body):
         names = re.split(r",\s*(?:and\s+)?|\s+and\s+", body[named.start("one") :])
         return Ask(operation, phrase=bare(named["phrase"]), names=tuple(bare(name) for name in names if name))
+    if inside := _WITHIN.match(body):
+        noun = inside["noun"] or ""
+        if not inside["in"] and not noun:
+            return None  # “the total area of Norway” is one row's
+        where = Condition(noun, "like" if noun else "is", (inside["value"],))
+        return Ask(operation, phrase=bare(inside["phrase"]), scope=(*scope_of(outer)[0], where))
+    if operation == "sum" and _PLAIN_SUM.fullmatch(rest):
+        return Ask(operation, phrase=bare(body))
     if re.search(r"\b(?:of|at|in|for)\s+(?:the\s+)?[A-Z][a-z]|(?:19|20)\d\d|'s\b", body) or (
         operation == "sum" and not re.match(r"number\b", body)
     ):
@@ -281,8 +300,11 @@ def _ranked(text: str) -> Ask | None:
         before,
         re.IGNORECASE,
     )
+    if verb is None and word in ("first", "last", "earliest", "latest", "most recently") and not after.strip():
+        verb = re.search(r"\b(?:was|were)\s+(?P<verb>[a-z]+ed)\s+(?:the\s+)?$", before)
     if verb is not None:
-        return Ask(operation, entity=entity, phrase=verb["verb"], scope=scope, most=most)
+        noun = entity_of(_trim_asking(before[: verb.start()])) if not scope else entity
+        return Ask(operation, entity=noun, phrase=verb["verb"], scope=scope, most=most)
     if re.search(r"\b(?:employs?|employed)\s+(?:the\s+)?$", before, re.IGNORECASE):
         phrase = "employees"
     elif (hint and not phrase) or (
@@ -293,6 +315,8 @@ def _ranked(text: str) -> Ask | None:
         return None
     if grouped := _grouping_count(before, phrase, entity):
         return Ask(operation, entity=entity, groups=grouped, scope=scope, most=most)
+    if not phrase and not after.strip() and re.search(r"\b(?:is|was|are|were)\s+(?:the\s+)?$", before):
+        phrase = "population" if entity in _PEOPLED and word in _SIZED else _BARE.get(word, "")
     if not phrase:
         return None
     if hint and not entity:  # “the oldest library”: of the libraries the one founded first

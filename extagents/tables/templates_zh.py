@@ -284,7 +284,10 @@ def _computed(text: str) -> Ask | None:
 
 def _ranked(text: str) -> Ask | None:
     scope, entity, rest = _scope(text)
-    found = re.search(rf"(?P<more>{_MOST})|(?P<less>{_LEAST})|排名?前(?=\d|[一二三四五六七八九十])", rest)
+    found = re.search(
+        rf"(?P<more>{_MOST})|(?P<less>{_LEAST})|(?:排名?)?前(?=(?:\d+|[一二两三四五六七八九十]+)\s*{_MEASURE})|排名?前(?=\d|[一二三四五六七八九十])",
+        rest,
+    )
     if found is None or (found.start() > 0 and rest[found.start() - 1] in "、"):
         return None
     operation: Operation = "least" if found["less"] else "most"

@@ -378,6 +378,9 @@ def test_a_value_under_labels_that_differ_in_case_alone_has_one_column() -> None
         "Does Alder Foods have more employees than Birch Labs?",
         "Which companies have the same headquarters as Alder Foods?",
         "How much deeper is Lake Arvo than Lake Belmar?",
+        "How many companies have their headquarters in Berlin?",
+        "What is the average salary in Engineering?",
+        "总部在上海的公司中，员工最多的是哪家？",
     ],
 )
 def test_what_compares_rows_is_planned_over_all_of_them(question: str) -> None:

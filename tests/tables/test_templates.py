@@ -219,3 +219,68 @@ def test_how_much_more_of_something_one_is_than_another_is_signed(question: str,
         opened.execute("CREATE TABLE lake (name VARCHAR, depth DOUBLE, length DOUBLE)")
         opened.execute("INSERT INTO lake VALUES ('Lake Arvo', 167, 9000), ('Lake Bel', 382, 20)")
         assert opened.execute(written.sql).fetchall() == [(expected,)]
+
+
+PLAIN = TableProfile(
+    name="lake",
+    schema_=TableSchema(
+        entity="lake",
+        columns=(
+            Column(name="area", type="number", unit="km²", description="the value under the label “Area (km²)”"),
+            Column(name="length", type="number", unit="km", description="the value under the label “Length”"),
+            Column(name="surveyed", type="date", description="the value under the label “Surveyed”"),
+            Column(name="headquarters", type="text", description="the value under the label “Headquarters”"),
+            Column(name="salary", type="number", description="the value under the label “Salary”"),
+        ),
+    ),
+    rows=3,
+    columns=(
+        ColumnProfile(name="headquarters", sql_type="VARCHAR", filled=3, empty=0, distinct=2, examples=("Berlin", "New York")),
+    ),
+)
+
+
+@pytest.mark.parametrize(
+    ("question", "sql"),
+    [
+        ("What is the total area?", 'SELECT sum("area") FROM "lake"'),
+        (
+            "Which lake is smallest?",
+            'SELECT "name" FROM "lake" WHERE "area" IS NOT NULL QUALIFY rank() OVER (ORDER BY "area" ASC) = 1',
+        ),
+        (
+            "Which lake is the longest?",
+            'SELECT "name" FROM "lake" WHERE "length" IS NOT NULL QUALIFY rank() OVER (ORDER BY "length" DESC) = 1',
+        ),
+        ("Which lakes are longer than 2 km?", 'SELECT "name" FROM "lake" WHERE "length" > 2'),
+        (
+            "Which lake was surveyed last?",
+            'SELECT "name" FROM "lake" WHERE "surveyed" IS NOT NULL QUALIFY rank() OVER (ORDER BY "surveyed" DESC) = 1',
+        ),
+        (
+            "How many lakes have their headquarters in Berlin?",
+            """SELECT count(*) FROM "lake" WHERE lower(trim("headquarters")) = 'berlin'""",
+        ),
+        (
+            "What is the average salary in Berlin?",
+            """SELECT avg("salary") FROM "lake" WHERE lower(trim("headquarters")) = 'berlin'""",
+        ),
+        ("How many lakes earn more than 100,000?", 'SELECT count(*) FROM "lake" WHERE "salary" > 100000'),
+    ],
+)
+def test_plain_questions_are_understood(question: str, sql: str) -> None:
+    written = statement(question, [PLAIN])
+    assert written is not None
+    assert written.sql == sql
+
+
+def test_the_first_three_are_asked_for_in_chinese() -> None:
+    ask = ask_of("营业收入前三名的公司是哪些？")
+    assert ask is not None
+    assert (ask.operation, ask.phrase, ask.most) == ("most", "营业收入", 3)
+
+
+@pytest.mark.parametrize("question", ["What is the average salary in Norway?", "What is the total area of Norway?"])
+def test_a_place_that_no_row_has_gives_no_figure_of_all_rows(question: str) -> None:
+    written = statement(question, [PLAIN])
+    assert written is None or "norway" in written.sql

@@ -130,7 +130,12 @@ def _over_many(ask: Ask, core: str) -> bool:
             ask.operation in _RANKS - {"most", "least"}
             or (ask.operation in ("count", "list") and bool(conditions))
             or ask.most > 1
+            or (ask.operation in ("most", "least") and bool(ask.scope))
         )
+    if any(condition.relation in ("like", "is") and condition.values for condition in ask.scope) and (
+        ask.operation in ("sum", "average", "median") or _SEATED.match(core)
+    ):
+        return True
     if ask.operation in ("sum", "average", "median", "percent"):
         return bool(_MANY.search(core))
     if ask.operation in ("most", "least"):
@@ -146,6 +151,9 @@ def _over_many(ask: Ask, core: str) -> bool:
     )
 
 
+_SEATED = re.compile(
+    r"\W*(?:how many|which|what|list(?: all)?(?: the)?)\s+[a-z-]+(?:\s[a-z-]+)?s\s+(?:that\s+)?have\s+their\s", re.IGNORECASE
+)
 _NAMED = re.compile(r"\b[A-Z][a-z]|[\"“《「]|(?:19|20)\d\d")
 _THERE = re.compile(
     r"\W*(?:how many [a-z-]+(?: [a-z-]+)? (?:are there|do we have)"
