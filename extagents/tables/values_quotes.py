@@ -74,9 +74,9 @@ def _holds_number(quote: str, raw: str, unit: str, name: str) -> bool:
     if value is None:  # digits without a value are no number of the column, or beyond all measure
         return (says_nothing(raw) or _DIGIT.search(raw) is None) and _stands(raw, quote)
     assert isinstance(value, int | float)
-    if _BARE.fullmatch(raw) and raw in quote.split(APART) and _stated_scale(quote, want) is None:
-        return True  # the field itself
     target = Decimal(str(value))
+    if _is_field(raw, unit, quote, target) and _stated_scale(quote, want) is None:
+        return True
     yearly = years_column(unit, name)
     said = chosen(list(_numbers(raw, want, yearly)), want, hints=stems(name), yearly=yearly)
     if yearly or said is None or (said.yearly and said.unit.kind == "none"):
@@ -91,6 +91,14 @@ def _holds_number(quote: str, raw: str, unit: str, name: str) -> bool:
         _same_amount(shown, said, target, want, stated=stated, sinking=sinking, name=name, quote=quote)
         for shown in _numbers(quote, want, False)
     )
+
+
+def _is_field(raw: str, unit: str, quote: str, target: Decimal) -> bool:
+    """Whether a bare number in the column's unit is a field of the quote: most cells of large tables are."""
+    digits = raw.strip().removesuffix(unit).rstrip() if unit else raw.strip()
+    if _BARE.fullmatch(digits) is None or Decimal(digits) != target:
+        return False
+    return digits in quote.replace("\n", APART).split(APART)
 
 
 def _same_amount(
