@@ -108,7 +108,7 @@ def model_of(one: Input, options: argparse.Namespace) -> Any:
 
 def settings(system: str, options: argparse.Namespace) -> Settings:
     left_out: Any = frozenset({"table"} if system == "ladder" else ())
-    return Settings(window=options.window, concurrency=options.concurrency, without=left_out)
+    return Settings(window=options.window, concurrency=options.concurrency, without=left_out, effort=options.effort)
 
 
 async def ours(system: str, one: Input, corpus: Corpus, question: TableQuestion, options: argparse.Namespace) -> Row:
@@ -361,6 +361,7 @@ def main() -> None:
     parser.add_argument("--window", type=int, default=32_768)
     parser.add_argument("--concurrency", type=int, default=16)
     parser.add_argument("--timeout", type=float, default=600.0, help="seconds one question may take")
+    parser.add_argument("--effort", choices=("quick", "balanced", "thorough"), default="balanced", help="quick looks once")
     parser.add_argument("--batch", action="store_true", help="all questions of a corpus in one batch, and the first one alone")
     parser.add_argument("--json", type=Path, required=True)
     options = parser.parse_args()
