@@ -328,7 +328,13 @@ class _Writer:
         if any(is_cjk(char) for char in "".join(unknown)):
             unknown = ["".join(unknown)]
         value = " ".join(unknown)
-        column = self.valued(value)
+        try:
+            column = self.valued(value)
+        except _Unsure:
+            column = self.column(value)
+            if column.type != "boolean" or value.lower() in ("not", "non"):
+                raise
+            return [f"{_quoted(column.name)} = TRUE"]
         return [self._holding(column, value) if column.type == "list" else self._text(column, Condition("", "like", (value,)))]
 
     def counted(self, ask: Ask) -> None:

@@ -393,3 +393,24 @@ def test_a_label_of_another_thing_is_not_meant_by_the_words_behind_its_dash() ->
     question = "How many of the countries have a total population above 2,000,000?"
     tables = tabular.schema(SchemaInput(questions=(question,), sources=("Aland",), sample=shard)).tables
     assert all("Literacy" not in column.description for table in tables for column in table.columns)
+
+
+LISTED = "| Company | Listed | Founded |\n|---|---|---|\n| Acme | yes | 1913 |\n| Beta | no | 1991 |\n| Gamma | yes | 1951 |\n"
+
+
+def test_what_is_said_not_to_be_so_is_a_yes_or_no() -> None:
+    assert _types("How many companies are not listed?", LISTED) == {"listed": "boolean"}
+
+
+def test_a_column_that_a_noun_tells_of_is_none_of_names() -> None:
+    founded = Column(name="founded", type="number", description="the value under the label “Founded”")
+    rows = read(section(LISTED), columns=(founded,), entity="listed company")
+    assert [row.entity for row in rows] == ["Acme", "Beta", "Gamma"]
+
+
+def test_what_a_noun_tells_of_is_a_condition_and_no_part_of_what_rows_are() -> None:
+    shard = ShardText(id="s", sections=(section(LISTED, title="All"),))
+    question = "How many listed companies were founded after 1950?"
+    (table,) = tabular.schema(SchemaInput(questions=(question,), sources=("All",), sample=shard)).tables
+    assert table.entity == "company"
+    assert {column.name: column.type for column in table.columns} == {"founded": "number", "listed": "boolean"}

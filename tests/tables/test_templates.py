@@ -81,6 +81,7 @@ def connection() -> Iterator[duckdb.DuckDBPyConnection]:
         ("Which of the companies list the UAE among their export partners?", [("Acme Corp",)]),
         ("Which of the companies list Niger among their export partners?", [("Beta",)]),
         ("How many companies are publicly listed?", [(2,)]),
+        ("How many listed companies were founded after 1990?", [(1,)]),
         ("How many energy companies have a revenue below $2 billion?", [(1,)]),
         ("Is there any company with a revenue above $5 billion?", [(False,)]),
         ("What is the sector of Delta?", [("Health",)]),

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from extagents.tables.templates_words import plain, tokens, wordings, years
+from extagents.tables.templates_words import plain, stem, wordings, years
 from extagents.types import Section
 
 _LONGEST_LABEL = 90
@@ -268,9 +268,10 @@ def _unit_of(name: str) -> str:
 def _key_column(names: list[str], rows: list[list[str]], *, entity: str) -> int:
     """Which column names the rows: one called so or like them, else the first whose cells are words and all different."""
     known = wordings()
-    called = tokens(entity)
+    words = [stem(word) for word in plain(entity).split()]
+    called = [words, words[-1:], [*words, "name"], [*words[-1:], "name"]] if words else []
     for place, name in enumerate(names):
-        if called and tokens(name) in (called, (*called, "name")):
+        if [stem(word) for word in name.split()] in called:
             return place
     for place, name in enumerate(names):
         if name in known.names:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from extagents.models.extraction.tabular_lines import Field, fields
 from extagents.models.extraction.tabular_values import coded, figure_of, looks_dated, looks_listed, nothing, unit_beside
 from extagents.tables.templates import THINGS, ask_of, labels_of
-from extagents.tables.templates_ask import Ask
+from extagents.tables.templates_ask import Ask, Condition
 from extagents.tables.templates_words import LEAST, Fit, plain, tokens, wordings, years
 from extagents.tabular import Column, ColumnType, ProposedTable, ProposedTables, TableSchema
 from extagents.text import is_cjk
@@ -140,7 +140,7 @@ class _Sample:
                 else:
                     found.append(column)
         noun = ask.entity.partition(" | ")[0]
-        if (told := self._told_before(noun)) and (column := self._holder(told)) is not None:
+        if (told := self._told_before(noun)) and (column := self._holder(told) or self._flag(told, taken)) is not None:
             found.append(column)
         if (
             ask.operation in ("count", "most", "least")
@@ -185,7 +185,8 @@ class _Sample:
     def noun(self, told: str) -> str:
         """What a row is called: the words of a question without a value before them (“kitchen products”)."""
         before = self._told_before(told)
-        return told[len(before) :].strip() if before and self._holder(before) is not None else told
+        known = before and (self._holder(before) is not None or self._flag(before, {}) is not None)
+        return told[len(before) :].strip() if known else told
 
     def rows_are(self, noun: str, *, plainly: bool = False) -> bool:
         """Whether the documents surely are of what the question counts: they say the word, or the table's rows are called so.
@@ -222,6 +223,15 @@ class _Sample:
             return None
         others = self.existing.columns if self.existing is not None else ()
         return next((other for other in others if set(labels_of(column)) & set(labels_of(other))), column)
+
+    def _flag(self, words: str, taken: dict[str, Column]) -> Column | None:
+        """The yes-or-no column that words before a noun are of: “listed companies”."""
+        column = self.column(words, Ask("count", scope=(Condition(words, "is"),)), taken)
+        return column if column is not None and column.type == "boolean" and self._labelled(column) else None
+
+    def _labelled(self, column: Column) -> bool:
+        """Whether the sample shows one of a column's labels."""
+        return self.existing is not None or any(label in self.labels for label in labels_of(column))
 
     def _common(self, words: set[str]) -> list[Column]:
         """A column that tells rows apart from other text: the label that most documents hold."""
@@ -374,7 +384,11 @@ def _column(phrase: str, ask: Ask, chosen: Sequence[_Label]) -> Column:
 
 def _relations(phrase: str, ask: Ask) -> set[str]:
     """How the question compares the column's values."""
-    return {condition.relation for condition in (*ask.scope, *ask.tested) if condition.phrase == phrase}
+    return {
+        "is" if condition.relation == "lacks" and not condition.values else condition.relation
+        for condition in (*ask.scope, *ask.tested)
+        if condition.phrase == phrase
+    }
 
 
 def _unseen(phrase: str, ask: Ask, labels: dict[str, _Label]) -> Column | None:
