@@ -414,3 +414,11 @@ def test_what_a_noun_tells_of_is_a_condition_and_no_part_of_what_rows_are() -> N
     (table,) = tabular.schema(SchemaInput(questions=(question,), sources=("All",), sample=shard)).tables
     assert table.entity == "company"
     assert {column.name: column.type for column in table.columns} == {"founded": "number", "listed": "boolean"}
+
+
+def test_rows_may_be_what_is_counted_for_each_of_those_that_are_asked_for() -> None:
+    lines = "".join(f"| ORD-00{number} | Customer {number % 3} |\n" for number in range(10, 19))
+    shard = ShardText(id="s", sections=(section(f"| Order | Customer |\n|---|---|\n{lines}", title="All"),))
+    question = "Which customer has the most orders?"
+    (table,) = tabular.schema(SchemaInput(questions=(question,), sources=("All",), sample=shard)).tables
+    assert (table.entity, [(column.name, column.type) for column in table.columns]) == ("order", [("customer", "text")])

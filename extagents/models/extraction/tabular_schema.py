@@ -37,7 +37,9 @@ def propose(inputs: SchemaInput) -> ProposedTables:
     asks = [ask_of(question) for question in inputs.questions]
     ways = [way for ask in asks if ask is not None for way in (ask, ask.otherwise) if way is not None]
     nouns = Counter(noun for way in ways if (noun := way.entity.partition(" | ")[0]))
-    asked = nouns.most_common(1)[0][0] if nouns else ""
+    # Of “Which customer has the most orders?” it is not known yet which of the two the rows are.
+    sure = {way.entity.partition(" | ")[0] for way in ways} if all(way.otherwise is None for way in ways) else set()
+    asked = next((noun for noun, _ in nouns.most_common() if noun in sure), "")
     labels: dict[str, _Label] = {}
     keys: Counter[str] = Counter()
     for section in inputs.sample.sections:
