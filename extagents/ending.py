@@ -16,6 +16,7 @@ from extagents.workspace import Workspace
 from extagents.writing import write
 
 NO_TABLE = "Nothing in the input could be put into rows for this question."
+ONLY_TABLES = "Without a language model, what is to be counted or compared is answered from tables alone; none fits here."
 NOTHING_SO_FAR = "Nothing found so far that answers the question."
 UNJUDGED = "The run ended before the model had judged what was found. Most relevant seemed:"
 MOST_QUOTED = 300  # characters of a quote in a notice
@@ -129,6 +130,10 @@ def given(workspace: Workspace) -> list[Candidate]:
     end gives the best that it has.
     """
     candidates, judgement = workspace.candidates, workspace.judgement
+    computed = any(candidate.path == "table" for candidate in candidates)
+    if candidates and not computed and "table" in workspace.tried and workspace.gate.model("reasoner").name == "extractive":
+        workspace.notice(ONLY_TABLES)  # words alone do not count, rank or add up: what looks like an answer is a fragment
+        return []
     if not candidates or workspace.stopped_by is not None or judgement.answered or not judgement.rungs:
         return candidates
     best = max(candidates, key=lambda candidate: candidate.confidence)

@@ -10,7 +10,7 @@ import pytest
 import registers
 
 import extagents
-from extagents import Budget, Coordinator
+from extagents import Budget, Coordinator, Document
 from extagents.errors import CallError
 from extagents.settings import Settings
 from extagents.tabular import ProposedTables, RowsRead, SameNames, WrittenSql, WrittenStatements
@@ -471,3 +471,12 @@ async def test_without_a_model_a_question_is_answered_alike_alone_after_others_a
         together = [answer.text for answer in await shared.abatch(questions, corpus)]
     assert alone == list(registers.ANSWERS.values())
     assert after == together == alone
+
+
+async def test_without_a_model_what_no_table_answers_is_not_answered_by_a_fragment() -> None:
+    texts = ["Alder,East,4808,yes\nBirch,West,3877,no", "Cedar,East,1951,yes\nDune,North,210,no"]
+    async with Coordinator(memory="memory://") as asked:
+        answer = await asked.aask(
+            "How many of the firms in the East pay a dividend?", over=[Document(text=text) for text in texts]
+        )
+    assert not answer.answered or answer.table is not None
