@@ -47,12 +47,12 @@ def focused(
         document, start, end = (int(value) for value in index.spans[place])
         size = corpus.counter.count(documents[document].text[start:end]) + header_tokens(documents[document].title)
         if passages and used + size > shard_tokens:
-            shards.append(_shard(corpus, passages, used))
+            shards.append(shard_of(corpus, passages, used))
             passages, used = [], 0
         passages.append((document, start, end))
         used, total = used + size, total + size
     if passages:
-        shards.append(_shard(corpus, passages, used))
+        shards.append(shard_of(corpus, passages, used))
     return tuple(shards)
 
 
@@ -68,7 +68,8 @@ def _unit(scores: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
     return scores / np.float32(top) if top > 0 else np.zeros_like(scores)
 
 
-def _shard(corpus: Corpus, passages: Iterable[tuple[int, int, int]], tokens: int) -> Shard:
+def shard_of(corpus: Corpus, passages: Iterable[tuple[int, int, int]], tokens: int) -> Shard:
+    """A shard of these passages, (document, start, end) each: neighbours are one piece."""
     pieces: list[Piece] = []
     for document, start, end in sorted(passages):
         last = pieces[-1] if pieces else None

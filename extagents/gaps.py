@@ -16,10 +16,11 @@ import numpy as np
 import numpy.typing as npt
 
 from extagents.corpus.corpus import Corpus
-from extagents.corpus.shards import header_tokens, shard_id
+from extagents.corpus.shards import header_tokens
+from extagents.focusing import shard_of
 from extagents.tabular import Column, RowFound, Table
 from extagents.text import cjk_share
-from extagents.types import Piece, Shard
+from extagents.types import Shard
 
 LOOKS = (1_500, 900)
 """Tokens of a shard in the second look and in the third: sizes differ, so that no passage is read twice in one company."""
@@ -150,23 +151,12 @@ def _shards(corpus: Corpus, wanted: dict[int, float], *, tokens: int) -> tuple[S
         if left < size:
             break
         if pieces and used + size > tokens:
-            shards.append(_shard(corpus, pieces, used))
+            shards.append(shard_of(corpus, pieces, used))
             pieces, used = [], 0
         pieces.append((document, start, end))
         if first:
             pieces.append((document, 0, first))
         used, left = used + size, left - size
     if pieces:
-        shards.append(_shard(corpus, pieces, used))
+        shards.append(shard_of(corpus, pieces, used))
     return tuple(shards)
-
-
-def _shard(corpus: Corpus, spans: Sequence[tuple[int, int, int]], tokens: int) -> Shard:
-    pieces: list[Piece] = []
-    for document, start, end in sorted(spans):
-        last = pieces[-1] if pieces else None
-        if last is not None and last.document == document and start <= last.end:
-            pieces[-1] = Piece(document=document, start=last.start, end=max(last.end, end))
-        else:
-            pieces.append(Piece(document=document, start=start, end=end))
-    return Shard(id=shard_id(corpus.documents, pieces), position=-1, pieces=tuple(pieces), tokens=tokens)
