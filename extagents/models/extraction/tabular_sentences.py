@@ -139,20 +139,6 @@ _TOLD = (
     r"ncluded) (?:about |approximately |around )?(?P<value>[^;]{{1,160}}?)"
     r"(?: (?:in|for) (?:the )?(?:fiscal |financial )?(?:year )?(?P<last>(?:19|20)\d\d))?[.]?$"
 )
-_GIVES = (
-    r"(?P<of>[A-Z][^,;]{{1,60}}?) (?:gives|puts|lists|states|reports|names|records) (?:its|the"
-    r"ir|the) (?:{labels})(?: (?:in|for) (?:fiscal )?(?P<year>(?:19|20)\d\d))? (?:as|at|to be|"
-    r"with) (?P<value>[^;]{{1,160}}?)[.]?$"
-)
-_ENTRY = (
-    r"(?:for (?P<of>[^,;“]{{1,60}}?),? )?the (?:entry|field|item|line) [“\"](?:{labels})(?:,? "
-    r"(?:fiscal )?[(]?(?P<year>(?:19|20)\d\d)[)]?)?[”\"] (?:reads|says|is|shows|gives)[: ]+(?P"
-    r"<value>[^;]{{1,160}}?)[.]?$"
-)
-_HAS = (
-    r"(?P<of>[A-Z][^,;]{{1,60}}?) (?:has|lists|names) (?:the following|as its|these) (?:{label"
-    r"s})[: ]+(?P<value>.{{1,160}}?)[.]?$"
-)
 _TOLD_ZH = (
     r"(?:(?P<year>(?:19|20)\d\d)年(?:度)?[，,]?)?(?:(?P<of>[^，。；]{{1,24}}?)的)?(?:(?P<later>(?:19|"
     r"20)\d\d)年(?:度)?(?:的)?)?(?:{labels})(?:在(?P<last>(?:19|20)\d\d)年)?"
@@ -168,25 +154,20 @@ def _plainly(
     labels = "|".join(re.escape(spelling).replace(r"\ ", r"[\s-]+") + ("" if chinese else "(?:s|es)?") for spelling in fitting)
     if not labels:
         return None
-    for pattern in (_TOLD_ZH,) if chinese else (_TOLD, _GIVES, _ENTRY, _HAS):
-        match = re.match(pattern.format(labels=labels), sentence, re.IGNORECASE)
-        if match is None:
-            continue
-        groups = match.groupdict()
-        told = {year for key in ("year", "later", "last") if (year := groups.get(key))}
-        if (asked and not told & asked) or (told and not asked):
-            return None
-        if (of := groups.get("of")) and not _alike(of, entity):
-            return None
-        value = match["value"].strip(" “”\"'")
-        if column.type in ("text", "list", "boolean"):
-            return (
-                value
-                if len(value) <= 160 and not re.search(r"\b(?:not|which|although|because|but)\b|不详|未知", value)
-                else None
-            )
-        return _fitting(value, column)
-    return None
+    match = re.match((_TOLD_ZH if chinese else _TOLD).format(labels=labels), sentence, re.IGNORECASE)
+    if match is None:
+        return None
+    groups = match.groupdict()
+    told = {year for key in ("year", "later", "last") if (year := groups.get(key))}
+    if (asked and not told & asked) or (told and not asked):
+        return None
+    if (of := groups.get("of")) and not _alike(of, entity):
+        return None
+    value = match["value"].strip(" “”\"'")
+    if column.type in ("text", "list", "boolean"):
+        doubtful = len(value) > 160 or re.search(r"\b(?:not|which|although|because|but)\b|不详|未知", value)
+        return None if doubtful else value
+    return _fitting(value, column)
 
 
 def _alike(one: str, other: str) -> bool:
