@@ -21,8 +21,8 @@ PACKAGE = ROOT / "extagents"
 # The higher may import the lower, never the other way round; parts of one level do not import each other.
 LEVELS: list[set[str]] = [
     {
-        *("frozen", "tabular", "tables", "types", "errors", "settings", "events", "budget", "text", "answers", "prose", "background"),
-        *("redaction", "private", "observing", "wording", "progress", "display"),
+        *("frozen", "tabular", "tables", "types", "errors", "settings", "events", "budget", "text", "answers", "prose"),
+        *("background", "redaction", "private", "observing", "wording", "progress", "display"),
     },
     {"memory", "corpus", "models", "prompts"},
     {"gate"},
