@@ -60,14 +60,10 @@ class Catalogue:
     @property
     def schemas(self) -> list[tuple[str, TableSchema]]:
         """The tables that there are, with all their columns."""
-        found: dict[str, TableSchema] = {}
-        for group in self.groups:
-            found[group.name] = widened(found[group.name], group.schema.columns) if group.name in found else group.schema
-        return list(found.items())
+        return list(merged(self.groups).items())
 
-    def add(self, tables: Iterable[tuple[str, TableSchema]]) -> list[Group]:
-        """Takes over tables: of each, a group of the columns that it had not yet. The new groups."""
-        added: list[Group] = []
+    def add(self, tables: Iterable[tuple[str, TableSchema]]) -> None:
+        """Takes over tables: of each, a group of the columns that it had not yet."""
         for name, schema in tables:
             known = dict(self.schemas).get(name)
             if known is not None:
@@ -75,10 +71,8 @@ class Catalogue:
                 fresh = tuple(column for column in schema.columns if column.name not in names)
                 schema = known.model_copy(update={"columns": fresh})
             if schema.columns:
-                added.append(Group(name, schema))
-                self.groups.append(added[-1])
+                self.groups.append(Group(name, schema))
         del self.groups[:-MOST_GROUPS]
-        return added
 
     def restore(self, groups: Iterable[Group]) -> None:
         """Takes over groups exactly as they were read, those that it has left out."""
@@ -145,6 +139,15 @@ async def _told_by_runs(workspace: Workspace) -> list[Group]:
         if alike and manifest.run != workspace.run_id and language_of(manifest.question) == workspace.desk.language:
             found += [group for group in stored_groups(record.state) if group not in found]
     return found[-MOST_GROUPS:]
+
+
+def merged(groups: Iterable[Group]) -> dict[str, TableSchema]:
+    """The tables of the groups with all their columns, by name."""
+    found: dict[str, TableSchema] = {}
+    for group in groups:
+        known = found.get(group.name)
+        found[group.name] = group.schema if known is None else widened(known, group.schema.columns)
+    return found
 
 
 def told_groups(groups: Sequence[Group]) -> list[dict[str, Any]]:

@@ -65,7 +65,8 @@ async def fuse(workspace: Workspace) -> Answer:
         workspace.notice(notice)
     citations = long.citations if long is not None else ()
     if outcome.answer and long is None:
-        citations = fusion.cite(outcome.answer, outcome.facts, workspace.corpus.by_id)
+        most = fusion.MOST_CITATIONS if workspace.table is None else fusion.MOST_CELLS
+        citations = fusion.cite(outcome.answer, outcome.facts, workspace.corpus.by_id, most=most)
     if outcome.answer and not citations and "verification" not in workspace.settings.without:
         workspace.notice("An answer was found whose evidence could not be verified; it is not given.")
         outcome = fusion.Outcome()

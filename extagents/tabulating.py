@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import datetime
-from collections.abc import AsyncIterator, Container, Iterable, Sequence
+from collections.abc import AsyncIterator, Container, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from functools import partial
@@ -22,7 +22,7 @@ from extagents.agents.analyst import Agreed
 from extagents.agents.calls import Desk, gather
 from extagents.agents.reader import version_of
 from extagents.answers import expected_type
-from extagents.catalogue import Group
+from extagents.catalogue import Group, merged
 from extagents.computing import Computed, compute
 from extagents.errors import StoreError
 from extagents.gaps import second_look
@@ -54,7 +54,7 @@ _DATE = Column(name="date", type="date", description="a date")
 def computed(workspace: Workspace) -> bool:
     """Whether the run goes by the table: what is to be counted, ranked or added up, or where the table itself is wanted."""
     settings, request = workspace.settings, workspace.request
-    if workspace.stopped_by is not None or workspace.corpus is None:
+    if workspace.stopped_by is not None:
         return False
     if request.goal == "table":
         return True
@@ -168,7 +168,7 @@ async def _proposed(workspace: Workspace) -> tuple[Group, ...]:
     if not workspace.groups:
         return ()
     await _keep(workspace)
-    for name, schema in _merged(workspace.groups).items():
+    for name, schema in merged(workspace.groups).items():
         workspace.emit(events.TableProposed(name=name, entity=schema.entity, columns=schema.columns))
     return workspace.groups
 
@@ -197,7 +197,8 @@ async def _propose(workspace: Workspace, waiting: Sequence[Workspace]) -> None:
             agreed = await _voted(workspace, some, [one.request.question for one in some], existing)
             alone = len(some) == 1 and workspace.request.goal == "table"
             used = [table for table in agreed if table.whole or table.partly or alone]
-            existing = list(_merged([*map(_as_group, existing), *(Group(table.name, table.schema) for table in used)]).items())
+            known = [*existing, *((table.name, table.schema) for table in used)]
+            existing = list(merged(Group(name, schema) for name, schema in known).items())
             for place, one in enumerate(some):
                 one.tabular = any(place in table.whole for table in used) or alone
                 serving = [table for table in used if place in table.whole or place in table.partly or alone]
@@ -221,19 +222,6 @@ async def _propose(workspace: Workspace, waiting: Sequence[Workspace]) -> None:
         if serving and not one.tabular:
             catalogue.partly.add(one.request.question)
         catalogue.waiting.pop(one.run_id, None)
-
-
-def _as_group(pair: tuple[str, TableSchema]) -> Group:
-    return Group(*pair)
-
-
-def _merged(groups: Iterable[Group]) -> dict[str, TableSchema]:
-    """The tables of the groups with all their columns, by name."""
-    found: dict[str, TableSchema] = {}
-    for group in groups:
-        known = found.get(group.name)
-        found[group.name] = group.schema if known is None else analyst.widened(known, group.schema.columns)
-    return found
 
 
 async def _voted(
@@ -498,7 +486,7 @@ async def _built(workspace: Workspace, groups: Sequence[Group]) -> tuple[tuple[T
             if made == version:
                 sources += [Source(row, _order(row, places), dates.get(row.document, "")) for row in rows]
     tables = []
-    for name, schema in _merged(groups).items():
+    for name, schema in merged(groups).items():
         sources, same = found[name], workspace.catalogue.same.setdefault(name, {})
         for _ in range(VERDICTS):
             names = await asyncio.to_thread(resolve, [source.row.entity for source in sources], same=dict(same))

@@ -186,8 +186,10 @@ def filled(outcome: Outcome, schema: type[BaseModel] | None) -> Outcome:
     return Outcome(outcome.answer, outcome.confidence, outcome.facts, None, (*outcome.notices, notice))
 
 
-def cite(answer: str, facts: Sequence[Fact], documents: Mapping[str, Document]) -> tuple[Citation, ...]:
-    """Citations of the facts, those that hold the answer first; each is checked against the document once more."""
+def cite(
+    answer: str, facts: Sequence[Fact], documents: Mapping[str, Document], *, most: int = MOST_CITATIONS
+) -> tuple[Citation, ...]:
+    """Citations of the facts, those that hold the answer first, `most` at most; each is checked against its document again."""
     citations = []
     for fact in sorted(facts, key=lambda fact: not stands_in(answer, (fact.quote,))):
         document = documents.get(fact.document)
@@ -200,4 +202,4 @@ def cite(answer: str, facts: Sequence[Fact], documents: Mapping[str, Document]) 
         )
         if citation not in citations:
             citations.append(citation)
-    return tuple(citations[: MOST_CELLS if all(fact.id.startswith("cell:") for fact in facts) else MOST_CITATIONS])
+    return tuple(citations[:most])

@@ -418,15 +418,7 @@ def _asked_yes(text: str) -> Ask | None:
         r"+(?P<phrase>.+?)\s+than\s+(?P<b>.+)$",
         text,
         re.IGNORECASE,
-    ):
-        below = match["way"].lower() in LOWER
-        return Ask(
-            "any",
-            phrase=bare(match["phrase"]),
-            names=(bare(match["a"]), bare(match["b"])),
-            groups="below" if below else "above",
-        )
-    if match := re.match(
+    ) or re.match(
         rf"^(?:is|was|are|were)\s+(?:the\s+)?(?P<phrase>.+?)\s+of\s+(?P<a>.+?)\s+{HIGHER}\s+than\s"
         r"+(?:that of\s+)(?P<b>.+)$",
         text,

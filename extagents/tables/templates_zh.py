@@ -329,14 +329,7 @@ def _compared(text: str) -> Ask | None:
         r"^(?P<a>[^，,]+?)(?:(?<!共)和|与|跟|同)(?P<b>[^，,]+?)(?:相比|之间|中|两者|二者|比较)*[，,]?\s*(?:哪(?:一?(?:家"
         rf"|个|位|国))?|谁)(?:公司|企业|国家)?的?(?P<phrase>[^，,]+?)(?:更|较|比较)?{higher}$",
         text,
-    ):
-        way = match["way"]
-        return Ask(
-            "lower" if way[-1] in "低小少短早" else "higher",
-            phrase=_bare(match["phrase"]),
-            names=(_value(match["a"]), _value(match["b"])),
-        )
-    if match := re.match(
+    ) or re.match(
         rf"^(?:哪(?:一?(?:家|个|位|国))?|谁)(?:公司|企业|国家)?的?(?P<phrase>[^，,]+?)(?:更|较){higher}[，,：:]\s*(?P<"
         r"a>[^，,]+?)(?:还是|或|和)(?P<b>[^，,]+)$",
         text,
