@@ -474,9 +474,14 @@ async def test_without_a_model_a_question_is_answered_alike_alone_after_others_a
 
 
 async def test_without_a_model_what_no_table_answers_is_not_answered_by_a_fragment() -> None:
-    texts = ["Alder,East,4808,yes\nBirch,West,3877,no", "Cedar,East,1951,yes\nDune,North,210,no"]
+    told = {
+        "Alder": "The Alder works employ 412 people in three halls.\nThe Alder works pay a dividend.",
+        "Birch": "The Birch works employ 95 people.\nNo dividend was paid by the Birch works.",
+        "Cedar": "The Cedar works were founded by 7 partners and pay a dividend.",
+    }
+    works = [Document(id=name, title=name, text=text) for name, text in told.items()]
     async with Coordinator(memory="memory://") as asked:
-        answer = await asked.aask(
-            "How many of the firms in the East pay a dividend?", over=[Document(text=text) for text in texts]
-        )
-    assert not answer.answered or answer.table is not None
+        answer = await asked.aask("How many works pay a dividend?", over=works)
+    assert answer.kind == "aggregate"
+    assert not answer.answered, "7 is a number near the word, no count"
+    assert any("tables alone" in notice for notice in answer.notices)
